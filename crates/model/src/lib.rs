@@ -1,1 +1,29 @@
-//! Placeholder until the crate has content.
+//! The pure core of segue: what is wanted, what was seen, what will be done, and how far it is.
+//!
+//! Nothing in this crate awaits, reads a clock, an environment variable or a file. Every decision
+//! that could lose a document is made here, by a function that a test or a model checker can call.
+//!
+//! | noun | module |
+//! | --- | --- |
+//! | recipe | [`recipe`] |
+//! | provenance, version, incarnation | [`version`] |
+//! | window, position, checkpoint | [`position`], [`checkpoint`] |
+//! | balance | [`balance`] |
+//! | event, phase, part state | [`journal`], [`phase`], [`part`] |
+//! | digest, divergence | [`digest`] |
+//! | gate | [`gate`] |
+//! | governor | [`governor`] |
+
+pub mod balance;
+pub mod checkpoint;
+pub mod conflict;
+pub mod digest;
+pub mod gate;
+pub mod governor;
+pub mod id;
+pub mod journal;
+pub mod part;
+pub mod phase;
+pub mod position;
+pub mod recipe;
+pub mod version;

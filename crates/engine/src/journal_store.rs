@@ -1,0 +1,190 @@
+//! The journal as it is kept in the cluster: the index `segue-journal`.
+
+use std::collections::BTreeMap;
+
+use segue_cluster::{Class, Cluster, Creation};
+use segue_model::id::{IndexName, MigrationName};
+use segue_model::journal::{Event, Record};
+use segue_model::part::PartState;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::error::{Doing, Error, illegal};
+use crate::moment;
+
+/// The index that holds the journal of every migration.
+pub const JOURNAL_INDEX: &str = "segue-journal";
+
+const PAGE: usize = 1000;
+
+/// The journal of one migration.
+#[derive(Clone, Debug)]
+pub struct JournalStore {
+    cluster: Cluster,
+    migration: MigrationName,
+    by: String,
+}
+
+/// Everything the journal says about a migration.
+#[derive(Clone, Debug, Default)]
+pub struct Journal {
+    /// Events of the migration as a whole, in order.
+    pub migration: Vec<Event>,
+    /// Each part's state.
+    pub parts: BTreeMap<IndexName, PartState>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    stream: String,
+    kind: String,
+    #[serde(flatten)]
+    record: Record,
+}
+
+impl JournalStore {
+    /// The journal of `migration`; `by` names this process in its records.
+    pub fn new(cluster: Cluster, migration: MigrationName, by: String) -> JournalStore {
+        JournalStore { cluster, migration, by }
+    }
+
+    /// Makes the journal's index unless it is there.
+    pub async fn ensure(&self) -> Result<(), Error> {
+        let body = json!({
+            "settings": { "index": {
+                "number_of_shards": 1, "auto_expand_replicas": "0-1", "hidden": true
+            }},
+            "mappings": { "dynamic": "strict", "properties": {
+                "migration": { "type": "keyword" },
+                "stream": { "type": "keyword" },
+                "part": { "type": "keyword" },
+                "number": { "type": "long" },
+                "at_ms": { "type": "date", "format": "epoch_millis" },
+                "by": { "type": "keyword" },
+                "kind": { "type": "keyword" },
+                "event": { "type": "object", "enabled": false }
+            }}
+        });
+        ensure_index(&self.cluster, JOURNAL_INDEX, &body).await
+    }
+
+    /// Reads and folds everything.
+    pub async fn read(&self) -> Result<Journal, Error> {
+        let mut journal = Journal::default();
+        let mut numbers: BTreeMap<String, u64> = BTreeMap::new();
+        for record in self.records().await? {
+            let stream = stream_of(record.part.as_ref());
+            let number = numbers.entry(stream.clone()).or_default();
+            *number += 1;
+            if record.number != *number {
+                return Err(Error::JournalDamaged(format!(
+                    "record {number} of {stream} is missing"
+                )));
+            }
+            match record.part {
+                None => journal.migration.push(record.event),
+                Some(part) => {
+                    let state = journal.parts.entry(part.clone()).or_default();
+                    let before = state.clone();
+                    state.apply(&record.event).map_err(|e| illegal(&part, &before, e))?;
+                }
+            }
+        }
+        Ok(journal)
+    }
+
+    /// All records of the migration, by stream and number.
+    pub async fn records(&self) -> Result<Vec<Record>, Error> {
+        let mut records = Vec::new();
+        let reading = || format!("reading the journal of {}", self.migration);
+        match self.cluster.refresh(JOURNAL_INDEX).await {
+            Err(error) if error.class() == Class::NotFound => return Ok(records),
+            answer => answer.doing(reading)?,
+        }
+        let mut after = None;
+        loop {
+            let mut query = json!({
+                "size": PAGE,
+                "query": { "term": { "migration": self.migration } },
+                "sort": [{ "stream": "asc" }, { "number": "asc" }]
+            });
+            if let Some(sort) = after.take() {
+                query["search_after"] = sort;
+            }
+            let page = self.cluster.search(JOURNAL_INDEX, &query).await.doing(reading)?;
+            for hit in &page.hits {
+                let text = hit.source.as_ref().map_or("null", |source| source.get());
+                let stored: Stored = serde_json::from_str(text)
+                    .map_err(|source| Error::Stored { what: format!("record {}", hit.id), source })?;
+                records.push(stored.record);
+            }
+            match page.hits.last() {
+                Some(last) if page.hits.len() == PAGE => after = Some(last.sort.clone().into()),
+                _ => return Ok(records),
+            }
+        }
+    }
+
+    /// Appends `event` as record `number` of a stream. Of two processes that append the same number
+    /// one succeeds; the other gets [`Error::TakenOver`].
+    pub async fn append(
+        &self,
+        part: Option<&IndexName>,
+        number: u64,
+        event: &Event,
+    ) -> Result<(), Error> {
+        let stream = stream_of(part);
+        let id = format!("{}:{stream}:{number:08}", self.migration);
+        let stored = Stored {
+            stream: stream.clone(),
+            kind: event.name().to_owned(),
+            record: Record {
+                migration: self.migration.clone(),
+                part: part.cloned(),
+                number,
+                at_ms: moment::now_ms(),
+                by: self.by.clone(),
+                event: event.clone(),
+            },
+        };
+        let writing = || format!("writing record {number} of {stream} to the journal");
+        match self.cluster.create_document(JOURNAL_INDEX, &id, &stored, false).await {
+            Ok(Creation::Created(_)) => return Ok(()),
+            Ok(Creation::Exists) => {}
+            // The answer was lost: what stands there decides.
+            Err(error) if error.class() == Class::MaybeApplied => {}
+            Err(error) => return Err(error).doing(writing),
+        }
+        let there = self.cluster.get_document(JOURNAL_INDEX, &id, None).await.doing(writing)?;
+        let text = there.and_then(|document| document.source);
+        let theirs = text.and_then(|text| serde_json::from_str::<Stored>(text.get()).ok());
+        match theirs {
+            Some(theirs) if theirs.record.by == self.by && theirs.record.event == *event => Ok(()),
+            Some(theirs) => Err(Error::TakenOver {
+                part: IndexName::new(stream),
+                how: format!("{} wrote record {number} of the journal", theirs.record.by),
+            }),
+            None => Err(Error::JournalDamaged(format!("record {id} was not written"))),
+        }
+    }
+}
+
+fn stream_of(part: Option<&IndexName>) -> String {
+    part.map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
+/// Makes an index of our own unless it is there; a race with another process is no error.
+pub(crate) async fn ensure_index(
+    cluster: &Cluster,
+    index: &str,
+    body: &serde_json::Value,
+) -> Result<(), Error> {
+    let making = || format!("making the index {index}");
+    if cluster.index(index).await.doing(making)?.is_some() {
+        return Ok(());
+    }
+    match cluster.create_index(index, body).await {
+        Err(error) if error.error_type() == Some("resource_already_exists_exception") => Ok(()),
+        answer => answer.doing(making),
+    }
+}

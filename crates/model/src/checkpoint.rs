@@ -1,0 +1,119 @@
+//! The checkpoint: how far one shard of a part is, and on what that number relies.
+//!
+//! It is stored in the cluster and moved by compare-and-set. A position means something only
+//! together with the identity of the shard it was read from.
+
+use serde::{Deserialize, Serialize};
+
+use crate::balance::Balance;
+use crate::id::{HistoryUuid, IndexUuid, SeqNo, Shard};
+use crate::version::{Incarnation, Rewrite};
+
+/// What a shard was when a position in it was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardIdentity {
+    /// The index it belongs to.
+    pub index: IndexUuid,
+    /// The history it follows.
+    pub history: HistoryUuid,
+    /// Counts the times that another copy has become primary.
+    pub primary_term: u64,
+}
+
+/// How far one shard is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The shard.
+    pub shard: Shard,
+    /// What it was.
+    pub identity: ShardIdentity,
+    /// Which meaning operation numbers have.
+    pub incarnation: Incarnation,
+    /// Which projection of them was written.
+    pub rewrite: Rewrite,
+    /// Everything up to here is carried.
+    pub position: SeqNo,
+    /// Where the pass began that moved the position here.
+    pub pass_from: SeqNo,
+    /// What became of the documents read so far, repeated windows included.
+    pub balance: Balance,
+    /// How long the shard's inventory is, in bytes; what is beyond was not relied upon.
+    pub inventory_bytes: u64,
+}
+
+/// Where to go on from a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Continuation {
+    /// From the position.
+    From(SeqNo),
+    /// From where the last pass began: another copy became primary meanwhile.
+    Repeat(SeqNo),
+    /// Not at all: the number means another operation now. A new incarnation is needed.
+    Void,
+}
+
+impl Checkpoint {
+    /// The checkpoint before anything is carried.
+    pub fn start(
+        shard: Shard,
+        identity: ShardIdentity,
+        incarnation: Incarnation,
+        rewrite: Rewrite,
+    ) -> Checkpoint {
+        Checkpoint {
+            shard,
+            identity,
+            incarnation,
+            rewrite,
+            position: SeqNo::NONE,
+            pass_from: SeqNo::NONE,
+            balance: Balance::default(),
+            inventory_bytes: 0,
+        }
+    }
+
+    /// Where to go on, given what the shard is now.
+    pub fn continuation(&self, now: &ShardIdentity) -> Continuation {
+        if self.identity.index != now.index || self.identity.history != now.history {
+            Continuation::Void
+        } else if self.identity.primary_term == now.primary_term {
+            Continuation::From(self.position)
+        } else {
+            Continuation::Repeat(self.pass_from)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(index: &str, history: &str, primary_term: u64) -> ShardIdentity {
+        ShardIdentity {
+            index: IndexUuid::new(index),
+            history: HistoryUuid::new(history),
+            primary_term,
+        }
+    }
+
+    #[test]
+    fn a_position_is_good_only_for_the_shard_it_was_taken_from() {
+        let mut checkpoint = Checkpoint::start(
+            Shard(0),
+            identity("i", "h", 1),
+            Incarnation::FIRST,
+            Rewrite::FIRST,
+        );
+        checkpoint.position = SeqNo(90);
+        checkpoint.pass_from = SeqNo(40);
+        let table = [
+            (identity("i", "h", 1), Continuation::From(SeqNo(90))),
+            (identity("i", "h", 2), Continuation::Repeat(SeqNo(40))),
+            (identity("i", "other", 1), Continuation::Void),
+            (identity("other", "h", 1), Continuation::Void),
+        ];
+        for (now, expected) in table {
+            assert_eq!(checkpoint.continuation(&now), expected);
+        }
+    }
+}

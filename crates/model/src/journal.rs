@@ -1,0 +1,225 @@
+//! The journal: what happened, in order, append-only.
+//!
+//! A **record** is one event of one stream. A stream is a part, or the migration as a whole. Records
+//! are numbered without gaps from 1 and created with `op_type=create`, so that of two processes that
+//! append the same number exactly one succeeds; the other reads again and decides anew. Wall time
+//! stands in a record for people; nothing is decided by it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AliasName, Epoch, HistoryUuid, IndexName, IndexUuid, MigrationName, SeqNo};
+use crate::version::{Incarnation, Rewrite};
+
+/// One record of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The migration it belongs to.
+    pub migration: MigrationName,
+    /// The part; `None` for events of the migration as a whole.
+    pub part: Option<IndexName>,
+    /// Its number in the stream, from 1.
+    pub number: u64,
+    /// When, in milliseconds since 1970; for people only.
+    pub at_ms: u64,
+    /// Which process wrote it.
+    pub by: String,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What a source index was when its numbers were first relied upon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceIdentity {
+    /// Its UUID.
+    pub uuid: IndexUuid,
+    /// Each shard's history, by shard number.
+    pub histories: Vec<HistoryUuid>,
+}
+
+/// What a verification counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifySummary {
+    /// Documents of the source that were compared.
+    pub source: u64,
+    /// Documents of the target that were compared.
+    pub target: u64,
+    /// Documents of the source that the recipe filters.
+    #[serde(default)]
+    pub filtered: u64,
+    /// Documents of the source that are missing from the target as dead letters.
+    #[serde(default)]
+    pub dead_lettered: u64,
+    /// Documents that changed in the source meanwhile; compared again in the window.
+    pub lagging: u64,
+    /// Divergences by class; empty when equal.
+    pub divergences: BTreeMap<String, u64>,
+}
+
+/// What the cutover's window cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutoverWindow {
+    /// From the block to the switch: how long the old name refused writes, in milliseconds.
+    pub closed_ms: u64,
+    /// Documents that the last pass carried.
+    pub last_pass: u64,
+}
+
+/// What can happen to a migration or a part. Persisted: variants and fields are only ever added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Migration: a plan was adopted.
+    PlanAdopted {
+        /// Its hash.
+        plan: String,
+    },
+    /// Migration: a lookup was pinned; every transform from here on reads this view.
+    LookupPinned {
+        /// The lookup, by its name in the recipe.
+        lookup: String,
+        /// Counts the views of this lookup, from 0.
+        epoch: u8,
+        /// The index that was read.
+        index: IndexName,
+        /// Its UUID at that time.
+        uuid: IndexUuid,
+        /// Each shard's global checkpoint at that time.
+        checkpoints: Vec<SeqNo>,
+        /// Rows in the view.
+        rows: u64,
+        /// The view's content, as a hash.
+        hash: String,
+    },
+    /// The target is about to be made.
+    PrepareStarted {
+        /// The source as it was found.
+        source: SourceIdentity,
+        /// The target's name.
+        target: IndexName,
+        /// The pipeline's fingerprint.
+        pipeline: String,
+    },
+    /// The target exists and is ours.
+    Prepared {
+        /// The target's UUID.
+        target_uuid: IndexUuid,
+        /// Which meaning operation numbers have.
+        incarnation: Incarnation,
+        /// Which projection of them is being written.
+        rewrite: Rewrite,
+    },
+    /// A write alias is about to be put in force, and the older ones out of it.
+    EpochOpened {
+        /// Its number.
+        epoch: Epoch,
+    },
+    /// Everything has to be projected anew.
+    Restarted {
+        /// The source as it is now.
+        source: SourceIdentity,
+        /// Which meaning operation numbers have from here on.
+        incarnation: Incarnation,
+        /// Which projection of them is being written from here on.
+        rewrite: Rewrite,
+        /// The pipeline's fingerprint from here on.
+        pipeline: String,
+        /// Why.
+        reason: String,
+    },
+    /// The first pass is through.
+    Backfilled,
+    /// Passes over changes go on.
+    CatchUpStarted,
+    /// A comparison of source and target begins.
+    VerifyStarted,
+    /// Source and target are equal.
+    Verified {
+        /// Up to which number of each shard.
+        positions: Vec<SeqNo>,
+        /// What was counted.
+        summary: VerifySummary,
+    },
+    /// Source and target differ.
+    Diverged {
+        /// In one sentence.
+        reason: String,
+        /// What was counted.
+        summary: VerifySummary,
+    },
+    /// The cutover begins: from here on the source may be found blocked.
+    CutoverStarted {
+        /// The epoch whose write alias decides between switch and back-out.
+        epoch: Epoch,
+        /// The copy of the source that is kept for the way back.
+        keep: IndexName,
+        /// The names that will move, besides the source's own.
+        aliases: Vec<AliasName>,
+    },
+    /// Everything is carried over; from here on any name may be found moved.
+    Switching {
+        /// The target's highest number on each shard before any write of an application.
+        cursor: Vec<SeqNo>,
+    },
+    /// The names were seen to point at the target.
+    Switched {
+        /// What it cost.
+        window: CutoverWindow,
+    },
+    /// The cutover was given up; the source takes writes again.
+    BackedOut {
+        /// Why.
+        reason: String,
+    },
+    /// The time to watch is over.
+    WatchEnded,
+    /// Stopped on purpose or by a limit.
+    Paused {
+        /// Why.
+        reason: String,
+    },
+    /// Stopped by an error.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// Goes on after a pause or a failure.
+    Resumed,
+    /// The way back begins.
+    RollbackStarted,
+    /// The old index serves again.
+    RolledBack,
+    /// Given up before the switch.
+    Abandoned,
+}
+
+impl Event {
+    /// The event's name as it is stored.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::PlanAdopted { .. } => "plan_adopted",
+            Event::LookupPinned { .. } => "lookup_pinned",
+            Event::PrepareStarted { .. } => "prepare_started",
+            Event::Prepared { .. } => "prepared",
+            Event::EpochOpened { .. } => "epoch_opened",
+            Event::Restarted { .. } => "restarted",
+            Event::Backfilled => "backfilled",
+            Event::CatchUpStarted => "catch_up_started",
+            Event::VerifyStarted => "verify_started",
+            Event::Verified { .. } => "verified",
+            Event::Diverged { .. } => "diverged",
+            Event::CutoverStarted { .. } => "cutover_started",
+            Event::Switching { .. } => "switching",
+            Event::Switched { .. } => "switched",
+            Event::BackedOut { .. } => "backed_out",
+            Event::WatchEnded => "watch_ended",
+            Event::Paused { .. } => "paused",
+            Event::Failed { .. } => "failed",
+            Event::Resumed => "resumed",
+            Event::RollbackStarted => "rollback_started",
+            Event::RolledBack => "rolled_back",
+            Event::Abandoned => "abandoned",
+        }
+    }
+}

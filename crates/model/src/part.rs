@@ -1,0 +1,133 @@
+//! What the journal says about one part: its phase, and the names and numbers that go with it.
+
+use crate::id::{AliasName, Epoch, IndexName, IndexUuid, SeqNo};
+use crate::journal::{CutoverWindow, Event, SourceIdentity, VerifySummary};
+use crate::phase::{IllegalEvent, Phase};
+use crate::version::{Incarnation, Rewrite};
+
+/// The fold of a part's records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartState {
+    /// Where it stands.
+    pub phase: Phase,
+    /// How many records it is made of; the next one has this number + 1.
+    pub records: u64,
+    /// The target, once its making was announced.
+    pub target: Option<IndexName>,
+    /// The target's UUID, once it exists.
+    pub target_uuid: Option<IndexUuid>,
+    /// The source whose numbers are relied upon.
+    pub source: Option<SourceIdentity>,
+    /// The fingerprint of the pipeline that made what the target holds.
+    pub pipeline: Option<String>,
+    /// Which meaning operation numbers have.
+    pub incarnation: Incarnation,
+    /// Which projection of them is being written.
+    pub rewrite: Rewrite,
+    /// The last write alias that was announced.
+    pub epoch: Option<Epoch>,
+    /// The last verification that passed: up to which numbers, and what it counted.
+    pub verified: Option<(Vec<SeqNo>, VerifySummary)>,
+    /// The cutover that was last begun.
+    pub cutover: Option<Cutover>,
+}
+
+/// A cutover as the journal knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cutover {
+    /// The epoch whose write alias decides between switch and back-out.
+    pub epoch: Epoch,
+    /// The copy of the source kept for the way back.
+    pub keep: IndexName,
+    /// The names that move, besides the source's own.
+    pub aliases: Vec<AliasName>,
+    /// The target's numbers before any write of an application.
+    pub cursor: Option<Vec<SeqNo>>,
+    /// What it cost, once done.
+    pub window: Option<CutoverWindow>,
+}
+
+impl Default for PartState {
+    fn default() -> Self {
+        PartState {
+            phase: Phase::Planned,
+            records: 0,
+            target: None,
+            target_uuid: None,
+            source: None,
+            pipeline: None,
+            incarnation: Incarnation::FIRST,
+            rewrite: Rewrite::FIRST,
+            epoch: None,
+            verified: None,
+            cutover: None,
+        }
+    }
+}
+
+impl PartState {
+    /// Takes one event. On refusal nothing has changed.
+    pub fn apply(&mut self, event: &Event) -> Result<(), IllegalEvent> {
+        self.phase = self.phase.next(event)?;
+        self.records += 1;
+        self.remember(event);
+        Ok(())
+    }
+
+    /// The state after all of `events`.
+    pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Result<Self, IllegalEvent> {
+        let mut state = PartState::default();
+        for event in events {
+            state.apply(event)?;
+        }
+        Ok(state)
+    }
+
+    fn remember(&mut self, event: &Event) {
+        match event {
+            Event::PrepareStarted { source, target, pipeline } => {
+                self.source = Some(source.clone());
+                self.target = Some(target.clone());
+                self.pipeline = Some(pipeline.clone());
+            }
+            Event::Prepared { target_uuid, incarnation, rewrite } => {
+                self.target_uuid = Some(target_uuid.clone());
+                (self.incarnation, self.rewrite) = (*incarnation, *rewrite);
+            }
+            Event::Restarted { source, incarnation, rewrite, pipeline, .. } => {
+                self.source = Some(source.clone());
+                self.pipeline = Some(pipeline.clone());
+                (self.incarnation, self.rewrite) = (*incarnation, *rewrite);
+                self.verified = None;
+            }
+            Event::EpochOpened { epoch } => self.epoch = Some(*epoch),
+            Event::Verified { positions, summary } => {
+                self.verified = Some((positions.clone(), summary.clone()));
+            }
+            Event::CutoverStarted { epoch, keep, aliases } => {
+                self.cutover = Some(Cutover {
+                    epoch: *epoch,
+                    keep: keep.clone(),
+                    aliases: aliases.clone(),
+                    cursor: None,
+                    window: None,
+                });
+            }
+            Event::Switching { cursor } => {
+                if let Some(cutover) = &mut self.cutover {
+                    cutover.cursor = Some(cursor.clone());
+                }
+            }
+            Event::Switched { window } => {
+                if let Some(cutover) = &mut self.cutover {
+                    cutover.window = Some(*window);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "part_tests.rs"]
+mod tests;
