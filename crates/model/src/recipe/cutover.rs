@@ -1,0 +1,50 @@
+//! How names are switched.
+
+use std::time::Duration;
+
+use super::NameTemplate;
+
+/// How names are switched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutoverSpec {
+    /// The way writers are held while names move.
+    pub mode: CutoverMode,
+    /// What starts the switch.
+    pub start: CutoverStart,
+    /// The read alias that moves from source to target, if there is one.
+    pub alias: Option<NameTemplate>,
+    /// The longest time that writers may be refused; predicted before, enforced during.
+    pub max_pause: Duration,
+    /// How many dead letters may remain. Default 0.
+    pub max_dead_letters: u64,
+}
+
+/// The way writers are held while names move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CutoverMode {
+    /// A write block: writers are refused for a short, measured time.
+    #[default]
+    Block,
+}
+
+/// What starts the switch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CutoverStart {
+    /// The gate: as soon as it is open.
+    #[default]
+    Auto,
+    /// `segue cutover`.
+    Manual,
+}
+
+impl Default for CutoverSpec {
+    fn default() -> Self {
+        Self {
+            mode: CutoverMode::default(),
+            start: CutoverStart::default(),
+            alias: None,
+            max_pause: Duration::from_secs(30),
+            max_dead_letters: 0,
+        }
+    }
+}

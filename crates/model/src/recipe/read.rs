@@ -1,0 +1,392 @@
+//! From the tree to the checked recipe, section by section.
+
+use std::collections::BTreeMap;
+
+use super::cluster::{AuthRef, ClusterRef, SecretRef, TlsRef};
+use super::cursor::{self, Fields, Lists};
+use super::error::{ErrorKind, Fault, Place, nearest};
+use super::name::{SOURCE, check_regex, is_hole_name, leaves_folder};
+use super::node::{self, Node};
+use super::read_step::pipeline;
+use super::{
+    ContentCheck, CountCheck, CutoverMode, CutoverSpec, CutoverStart, DocsPerSecond, Limits,
+    NameError, NamePattern, NameTemplate, Recipe, SourceSpec, TargetSpec, VerifySpec,
+};
+
+type Vars = BTreeMap<String, String>;
+
+/// The recipe language this program reads.
+const LANGUAGE: u64 = 1;
+
+const SECTIONS: [&str; 10] = [
+    "segue", "name", "vars", "cluster", "source", "target", "pipeline", "verify", "cutover",
+    "limits",
+];
+
+/// What holes in names can be filled with.
+pub(super) struct Scope {
+    pub(super) vars: Vars,
+    pub(super) captures: Vec<String>,
+}
+
+pub(super) fn recipe(
+    text: &str,
+    set: &Vars,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Recipe, Fault> {
+    let mut root = node::read(text)?;
+    root.expand(env)?;
+    let mut fields = Fields::open(root, "the recipe", &SECTIONS)?;
+    language(&fields.need("segue")?)?;
+    let name = name(fields.need("name")?)?;
+    let vars = vars(fields.take("vars"), set, fields.at())?;
+    let cluster = cluster(fields.need("cluster")?)?;
+    let source = source(fields.need("source")?, &vars)?;
+    let scope = Scope { vars, captures: source.index.captures().to_vec() };
+    let target = target(fields.need("target")?, &scope)?;
+    let pipeline = fields.take("pipeline").map(|node| pipeline(node, &scope)).transpose()?;
+    let verify = fields.take("verify").map(verify).transpose()?;
+    let cutover = fields.take("cutover").map(|node| cutover(node, &scope)).transpose()?;
+    let limits = fields.take("limits").map(limits).transpose()?;
+    Ok(Recipe {
+        name,
+        vars: scope.vars,
+        cluster,
+        source,
+        target,
+        pipeline: pipeline.unwrap_or_default(),
+        verify: verify.unwrap_or_default(),
+        cutover: cutover.unwrap_or_default(),
+        limits: limits.unwrap_or_default(),
+    })
+}
+
+fn language(node: &Node) -> Result<(), Fault> {
+    let version = cursor::number(node, "`segue`", 1..=u64::MAX)?;
+    if version == LANGUAGE {
+        return Ok(());
+    }
+    let summary = format!("recipe language {version} isn't known");
+    Err(Fault::new(ErrorKind::BadValue, node.at, summary)
+        .hint(format!("this program reads language {LANGUAGE}")))
+}
+
+fn name(node: Node) -> Result<String, Fault> {
+    let at = node.at;
+    let name = cursor::text(node, "`name`")?;
+    let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let legal = name.len() <= 63
+        && name.starts_with(first)
+        && name.chars().all(|c| first(c) || matches!(c, '_' | '-'));
+    if legal {
+        return Ok(name);
+    }
+    Err(Fault::new(ErrorKind::BadValue, at, format!("`{name}` can't be a recipe's name"))
+        .hint("up to 63 of a-z, 0-9, `_` and `-`, the first a letter or digit"))
+}
+
+fn vars(node: Option<Node>, set: &Vars, root: Place) -> Result<Vars, Fault> {
+    let at = node.as_ref().map_or(root, |node| node.at);
+    let mut vars = Vars::new();
+    for (key, value) in
+        node.map(|node| cursor::mapping(node, "`vars`")).transpose()?.unwrap_or_default()
+    {
+        if !is_hole_name(&key.name) || key.name == SOURCE {
+            let summary = format!("`{}` can't be the name of a variable", key.name);
+            return Err(Fault::new(ErrorKind::BadValue, key.at, summary)
+                .hint("letters a-z, digits and `_`, starting with a letter; not `source`"));
+        }
+        vars.insert(key.name, cursor::text(value, "a variable")?);
+    }
+    for (name, value) in set {
+        if !vars.contains_key(name) {
+            let summary = format!("`--set {name}=…`: the recipe has no variable `{name}`");
+            return Err(Fault::new(ErrorKind::BadValue, at, summary)
+                .did_you_mean(name, vars.keys().map(String::as_str)));
+        }
+        vars.insert(name.clone(), value.clone());
+    }
+    Ok(vars)
+}
+
+fn cluster(node: Node) -> Result<ClusterRef, Fault> {
+    let mut fields = Fields::open(node, "`cluster`", &["url", "auth", "tls"])?;
+    let url = url(fields.need("url")?)?;
+    let auth = fields.take("auth").map(auth).transpose()?.unwrap_or(AuthRef::None);
+    let tls = fields.take("tls").map(tls).transpose()?.unwrap_or_default();
+    Ok(ClusterRef { url, auth, tls })
+}
+
+fn url(node: Node) -> Result<String, Fault> {
+    let at = node.at;
+    let url = cursor::text(node, "`url`")?;
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let host = rest.and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    if host.contains('@') {
+        let summary = "`url` has credentials in it";
+        return Err(Fault::new(ErrorKind::SecretInRecipe, at, summary)
+            .hint("give them under `auth`, by reference"));
+    }
+    if host.is_empty() || url.contains(['?', '#', ' ']) {
+        // The value may come from the environment and isn't repeated here.
+        return Err(Fault::new(ErrorKind::BadValue, at, "`url` isn't an address of a cluster")
+            .hint("for example http://localhost:9200"));
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+fn auth(node: Node) -> Result<AuthRef, Fault> {
+    let mut fields = Fields::open(node, "`auth`", &["basic", "api_key"])?;
+    match (fields.take("basic"), fields.take("api_key")) {
+        (Some(basic), None) => {
+            let mut fields = Fields::open(basic, "`basic`", &["user", "password"])?;
+            let user = cursor::text(fields.need("user")?, "`user`")?;
+            Ok(AuthRef::Basic { user, password: secret(fields.need("password")?, "`password`")? })
+        }
+        (None, Some(key)) => Ok(AuthRef::ApiKey(secret(key, "`api_key`")?)),
+        _ => Err(Fault::new(ErrorKind::BadValue, fields.at(), "`auth` needs one way to sign in")
+            .hint("`basic` or `api_key`")),
+    }
+}
+
+fn secret(node: Node, what: &'static str) -> Result<SecretRef, Fault> {
+    if !matches!(node.value, node::Value::Map(_)) {
+        let summary = format!("{what} is written into the recipe");
+        return Err(Fault::new(ErrorKind::SecretInRecipe, node.at, summary)
+            .hint("say where it is: {env: NAME} or {file: PATH}"));
+    }
+    let mut fields = Fields::open(node, what, &["env", "file"])?;
+    match (fields.take("env"), fields.take("file")) {
+        (Some(env), None) => Ok(SecretRef::Env(cursor::text(env, "`env`")?)),
+        (None, Some(file)) => Ok(SecretRef::File(cursor::text(file, "`file`")?)),
+        _ => Err(Fault::new(ErrorKind::BadValue, fields.at(), format!("{what} needs one place"))
+            .hint("{env: NAME} or {file: PATH}")),
+    }
+}
+
+fn tls(node: Node) -> Result<TlsRef, Fault> {
+    let mut fields = Fields::open(node, "`tls`", &["verify", "ca"])?;
+    let verify =
+        fields.take("verify").map(|node| cursor::boolean(&node, "`verify`")).transpose()?;
+    let ca = fields.take("ca").map(|node| cursor::text(node, "`ca`")).transpose()?;
+    Ok(TlsRef { verify: verify.unwrap_or(true), ca })
+}
+
+fn source(node: Node, vars: &Vars) -> Result<SourceSpec, Fault> {
+    let mut fields = Fields::open(node, "`source`", &["index", "match", "done_if_mapped"])?;
+    let index = fields.need("index")?;
+    let at = index.at;
+    let text = cursor::text(index, "`index`")?;
+    let mut matches = BTreeMap::new();
+    let mut places = Vec::new();
+    let node = fields.take("match");
+    for (key, value) in
+        node.map(|node| cursor::mapping(node, "`match`")).transpose()?.unwrap_or_default()
+    {
+        let value_at = value.at;
+        let regex = cursor::text(value, "a regular expression")?;
+        check_regex(&key.name, &regex).map_err(|error| name_fault(value_at, &error, &[]))?;
+        matches.insert(key.name.clone(), regex);
+        places.push(key);
+    }
+    let known: Vec<&str> = matches.keys().chain(vars.keys()).map(String::as_str).collect();
+    let pattern = NamePattern::with_vars(&text, &matches, vars)
+        .map_err(|error| name_fault(at, &error, &known))?;
+    for key in &places {
+        if !pattern.captures().contains(&key.name) {
+            let summary = format!("`match` has `{}`, but `index` has no such capture", key.name);
+            return Err(Fault::new(ErrorKind::Capture, key.at, summary)
+                .did_you_mean(&key.name, pattern.captures().iter().map(String::as_str)));
+        }
+    }
+    if pattern.captures().iter().any(|name| name == SOURCE) {
+        let summary = "`{source}` stands for the source's name and can't be a capture";
+        return Err(Fault::new(ErrorKind::Capture, at, summary));
+    }
+    let done = fields.take("done_if_mapped");
+    let done = done.map(|node| cursor::paths(node, "`done_if_mapped`", Lists::Refused));
+    Ok(SourceSpec { index: pattern, done_if_mapped: done.transpose()?.unwrap_or_default() })
+}
+
+/// A template for the name of an index or alias.
+pub(super) fn template(node: Node, what: &str, scope: &Scope) -> Result<NameTemplate, Fault> {
+    let at = node.at;
+    let template = holes(node, what, scope)?;
+    template.check_literals().map_err(|error| name_fault(at, &error, &[]))?;
+    Ok(template)
+}
+
+fn holes(node: Node, what: &str, scope: &Scope) -> Result<NameTemplate, Fault> {
+    let at = node.at;
+    let text = cursor::text(node, what)?;
+    let template =
+        NameTemplate::with_vars(&text, &scope.vars).map_err(|error| name_fault(at, &error, &[]))?;
+    let known: Vec<&str> =
+        scope.captures.iter().chain(scope.vars.keys()).map(String::as_str).collect();
+    for hole in template.holes() {
+        if hole != SOURCE && !scope.captures.iter().any(|capture| capture == hole) {
+            let summary = format!("{what}: `{{{hole}}}` is neither a capture nor a variable");
+            let known = known.iter().copied().chain([SOURCE]);
+            return Err(Fault::new(ErrorKind::Capture, at, summary).did_you_mean(hole, known));
+        }
+    }
+    Ok(template)
+}
+
+fn name_fault(at: Place, error: &NameError, known: &[&str]) -> Fault {
+    let kind = match error {
+        NameError::BadRegex { .. } => ErrorKind::Regex,
+        NameError::Illegal { .. } | NameError::Outside(_) => ErrorKind::BadValue,
+        _ => ErrorKind::Capture,
+    };
+    let fault = Fault::new(kind, at, error.to_string());
+    match error {
+        NameError::NoMatch(name) => match nearest(name, known.iter().copied()) {
+            Some(near) => fault.hint(format!("did you mean `{near}`?")),
+            None => fault.hint(format!("add `match: {{ {name}: '…' }}`, or a variable")),
+        },
+        _ => fault,
+    }
+}
+
+fn target(node: Node, scope: &Scope) -> Result<TargetSpec, Fault> {
+    let mut fields = Fields::open(node, "`target`", &["index", "template", "settings"])?;
+    let index = fields.need("index")?;
+    let at = index.at;
+    let index = template(index, "`index`", scope)?;
+    if index == NameTemplate::new("{source}").map_err(|error| name_fault(at, &error, &[]))? {
+        return Err(Fault::new(ErrorKind::BadValue, at, "the target is the source itself")
+            .hint("for example \"{source}-v2\""));
+    }
+    let file = fields.take("template").map(|node| file(node, scope)).transpose()?;
+    let settings = fields.take("settings").map(settings).transpose()?.unwrap_or_default();
+    Ok(TargetSpec { index, template: file, settings })
+}
+
+fn file(node: Node, scope: &Scope) -> Result<NameTemplate, Fault> {
+    let at = node.at;
+    let template = holes(node, "`template`", scope)?;
+    if leaves_folder(&template.to_string()) {
+        let summary = "`template` leaves the recipe's folder";
+        return Err(Fault::new(ErrorKind::BadValue, at, summary));
+    }
+    Ok(template)
+}
+
+fn settings(node: Node) -> Result<serde_json::Map<String, serde_json::Value>, Fault> {
+    let members = cursor::mapping(node, "`settings`")?;
+    let setting =
+        |(key, value): (node::Key, Node)| Ok((key.name, cursor::constant(&value, "a setting")?));
+    members.into_iter().map(setting).collect()
+}
+
+fn verify(node: Node) -> Result<VerifySpec, Fault> {
+    let mut fields = Fields::open(node, "`verify`", &["counts", "required", "content"])?;
+    let counts = [("exact", CountCheck::Exact)];
+    let content = [("full", ContentCheck::Full), ("none", ContentCheck::None)];
+    let default = VerifySpec::default();
+    let take = fields.take("required");
+    let required = take.map(|node| cursor::paths(node, "`required`", Lists::Refused));
+    Ok(VerifySpec {
+        counts: fields
+            .take("counts")
+            .map_or(Ok(default.counts), |node| cursor::choice(node, "`counts`", &counts))?,
+        required: required.transpose()?.unwrap_or_default(),
+        content: fields
+            .take("content")
+            .map_or(Ok(default.content), |node| cursor::choice(node, "`content`", &content))?,
+    })
+}
+
+fn cutover(node: Node, scope: &Scope) -> Result<CutoverSpec, Fault> {
+    let known = ["mode", "start", "alias", "max_pause", "max_dead_letters"];
+    let mut fields = Fields::open(node, "`cutover`", &known)?;
+    let starts = [("auto", CutoverStart::Auto), ("manual", CutoverStart::Manual)];
+    let mut spec = CutoverSpec::default();
+    if let Some(node) = fields.take("mode") {
+        spec.mode = cursor::choice(node, "`mode`", &[("block", CutoverMode::Block)])?;
+    }
+    if let Some(node) = fields.take("start") {
+        spec.start = cursor::choice(node, "`start`", &starts)?;
+    }
+    if let Some(node) = fields.take("alias") {
+        spec.alias = Some(template(node, "`alias`", scope)?);
+    }
+    if let Some(node) = fields.take("max_pause") {
+        let at = node.at;
+        spec.max_pause = cursor::duration(node, "`max_pause`")?;
+        if spec.max_pause.is_zero() {
+            let summary = "`max_pause` must be more than nothing";
+            return Err(Fault::new(ErrorKind::BadValue, at, summary));
+        }
+    }
+    if let Some(node) = fields.take("max_dead_letters") {
+        spec.max_dead_letters = cursor::number(&node, "`max_dead_letters`", 0..=u64::MAX)?;
+    }
+    Ok(spec)
+}
+
+const LIMITS: [&str; 11] = [
+    "batch_docs",
+    "batch_bytes",
+    "lanes",
+    "parts",
+    "retries",
+    "retry_delay",
+    "max_memory_percent",
+    "heap_percent",
+    "disk_percent",
+    "health_wait",
+    "docs_per_second",
+];
+
+fn limits(node: Node) -> Result<Limits, Fault> {
+    let mut fields = Fields::open(node, "`limits`", &LIMITS)?;
+    let mut limits = Limits::default();
+    let small = |fields: &mut Fields, key: &str, to: &mut u32, range| -> Result<(), Fault> {
+        if let Some(node) = fields.take(key) {
+            *to = cursor::small(&node, &format!("`{key}`"), range)?;
+        }
+        Ok(())
+    };
+    small(&mut fields, "batch_docs", &mut limits.batch_docs, 1..=100_000)?;
+    small(&mut fields, "lanes", &mut limits.lanes, 1..=64)?;
+    small(&mut fields, "parts", &mut limits.parts, 1..=64)?;
+    small(&mut fields, "retries", &mut limits.retries, 0..=100)?;
+    if let Some(node) = fields.take("batch_bytes") {
+        // The engines take requests of up to 100 MB by default.
+        limits.batch_bytes = cursor::bytes(node, "`batch_bytes`", 1 << 10..=100 << 20)?;
+    }
+    for (key, to) in
+        [("retry_delay", &mut limits.retry_delay), ("health_wait", &mut limits.health_wait)]
+    {
+        if let Some(node) = fields.take(key) {
+            *to = cursor::duration(node, &format!("`{key}`"))?;
+        }
+    }
+    for (key, to) in [
+        ("max_memory_percent", &mut limits.max_memory_percent),
+        ("heap_percent", &mut limits.heap_percent),
+    ] {
+        if let Some(node) = fields.take(key) {
+            *to = cursor::percent(&node, &format!("`{key}`"))?;
+        }
+    }
+    if let Some(node) = fields.take("disk_percent") {
+        limits.disk_percent = Some(cursor::percent(&node, "`disk_percent`")?);
+    }
+    if let Some(node) = fields.take("docs_per_second") {
+        limits.docs_per_second = speed(node)?;
+    }
+    Ok(limits)
+}
+
+fn speed(node: Node) -> Result<DocsPerSecond, Fault> {
+    if matches!(&node.value, node::Value::Text(_)) {
+        return cursor::choice(node, "`docs_per_second`", &[("auto", DocsPerSecond::Auto)]);
+    }
+    if matches!(&node.value, node::Value::Filled(text) if text == "auto") {
+        return Ok(DocsPerSecond::Auto);
+    }
+    Ok(DocsPerSecond::AtMost(cursor::number(&node, "`docs_per_second`", 1..=u64::MAX)?))
+}

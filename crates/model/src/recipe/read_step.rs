@@ -1,0 +1,311 @@
+//! From the tree to the checked steps of the pipeline.
+
+use super::cursor::{self, Fields, Lists};
+use super::error::{ErrorKind, Fault, Place};
+use super::node::{Key, Node, Value};
+use super::read::{Scope, template};
+use super::{
+    AsOf, Convert, ConvertKind, Copy, CopyField, CopyFrom, CopyPath, Filter, FilterWhen, Json,
+    Lookup, Multiple, OnMissing, Order, Path, Predicate, Remove, Rename, Root, Set, Step,
+};
+
+const STEPS: [&str; 7] = ["lookup", "copy", "set", "rename", "remove", "convert", "filter"];
+
+/// What copied paths call the document itself.
+const DOCUMENT: &str = "doc";
+
+/// Ceiling on the rows one key can bring into a document.
+const MAX_ROWS: u32 = 10_000;
+
+/// What the steps so far have introduced.
+struct Progress<'a> {
+    scope: &'a Scope,
+    /// Lookups by name, with whether they are lists of rows.
+    lookups: Vec<(String, bool)>,
+    /// Fields written so far, with the line.
+    written: Vec<(Path, u64)>,
+}
+
+pub(super) fn pipeline(node: Node, scope: &Scope) -> Result<Vec<Step>, Fault> {
+    let mut progress = Progress { scope, lookups: Vec::new(), written: Vec::new() };
+    let steps = cursor::list(node, "`pipeline`")?;
+    steps.into_iter().map(|node| progress.step(node)).collect()
+}
+
+impl Progress<'_> {
+    fn step(&mut self, node: Node) -> Result<Step, Fault> {
+        let at = node.at;
+        let mut members = cursor::mapping(node, "a step")?;
+        let (Some((key, body)), true) = (members.pop(), members.is_empty()) else {
+            return Err(Fault::new(ErrorKind::BadValue, at, "a step has exactly one key")
+                .hint("each step starts with its own dash"));
+        };
+        Ok(match key.name.as_str() {
+            "lookup" => Step::Lookup(self.lookup(body)?),
+            "copy" => Step::Copy(self.copy(body)?),
+            "set" => Step::Set(self.set(body)?),
+            "rename" => Step::Rename(rename(body)?),
+            "remove" => {
+                Step::Remove(Remove { fields: one_or_more(body, "`remove`", Lists::Allowed)? })
+            }
+            "convert" => Step::Convert(convert(body)?),
+            "filter" => Step::Filter(filter(body)?),
+            other => {
+                let summary = format!("unknown step `{other}`");
+                return Err(
+                    Fault::new(ErrorKind::UnknownKey, key.at, summary).did_you_mean(other, STEPS)
+                );
+            }
+        })
+    }
+
+    fn lookup(&mut self, node: Node) -> Result<Lookup, Fault> {
+        let known = ["index", "key", "match", "as", "as_of", "on_missing", "multiple"];
+        let mut fields = Fields::open(node, "`lookup`", &known)?;
+        let index = template(fields.need("index")?, "`index`", self.scope)?;
+        let key = cursor::path(fields.need("key")?, "`key`", Lists::Refused)?;
+        let matching = cursor::path(fields.need("match")?, "`match`", Lists::Refused)?;
+        let name = self.lookup_name(fields.need("as")?)?;
+        let as_of = fields.take("as_of").map_or(Ok(AsOf::Start), |node| {
+            cursor::choice(node, "`as_of`", &[("start", AsOf::Start)])
+        })?;
+        let on_missing = fields.take("on_missing").map_or(Ok(OnMissing::Keep), |node| {
+            let words = [
+                ("keep", OnMissing::Keep),
+                ("dead_letter", OnMissing::DeadLetter),
+                ("filter", OnMissing::Filter),
+            ];
+            cursor::choice(node, "`on_missing`", &words)
+        })?;
+        let multiple = fields.take("multiple").map(multiple).transpose()?;
+        self.lookups.push((name.clone(), multiple.is_some()));
+        Ok(Lookup { index, key, matching, name, as_of, on_missing, multiple })
+    }
+
+    fn lookup_name(&self, node: Node) -> Result<String, Fault> {
+        let at = node.at;
+        let name = cursor::text(node, "`as`")?;
+        let bad = |summary: String| Err(Fault::new(ErrorKind::BadValue, at, summary));
+        if name == DOCUMENT {
+            return bad("`doc` is the document itself and can't be a lookup's name".to_owned());
+        }
+        if !super::name::is_hole_name(&name) {
+            return bad(format!("`{name}` can't be a lookup's name: letters a-z, digits and `_`"));
+        }
+        if self.lookups.iter().any(|(known, _)| *known == name) {
+            return bad(format!("there is a lookup `{name}` already"));
+        }
+        Ok(name)
+    }
+
+    fn copy(&mut self, node: Node) -> Result<Copy, Fault> {
+        let members = entries(node, "`copy`")?;
+        let mut fields = Vec::with_capacity(members.len());
+        for (key, value) in members {
+            let target = self.writes(&key)?;
+            fields.push(self.copy_field(target, value)?);
+        }
+        Ok(Copy { fields })
+    }
+
+    fn copy_field(&self, target: Path, node: Node) -> Result<CopyField, Fault> {
+        if !matches!(node.value, Value::Map(_)) {
+            return Ok(CopyField {
+                target,
+                from: self.from(node)?,
+                pick: Vec::new(),
+                default: None,
+            });
+        }
+        let mut fields = Fields::open(node, "a copied field", &["from", "pick", "default"])?;
+        let from = self.from(fields.need("from")?)?;
+        let pick = fields.take("pick").map(|node| one_or_more(node, "`pick`", Lists::Refused));
+        let default = fields.take("default").map(|node| cursor::json(&node, "`default`"));
+        Ok(CopyField {
+            target,
+            from,
+            pick: pick.transpose()?.unwrap_or_default(),
+            default: default.transpose()?,
+        })
+    }
+
+    fn from(&self, node: Node) -> Result<CopyFrom, Fault> {
+        let at = node.at;
+        match node.value {
+            Value::List(items) if items.is_empty() => {
+                Err(Fault::new(ErrorKind::BadValue, at, "a list of paths needs at least one"))
+            }
+            Value::List(items) => {
+                let paths = items.into_iter().map(|item| self.copy_path(item));
+                Ok(CopyFrom::Many(paths.collect::<Result<_, _>>()?))
+            }
+            _ => Ok(CopyFrom::One(self.copy_path(node)?)),
+        }
+    }
+
+    fn copy_path(&self, node: Node) -> Result<CopyPath, Fault> {
+        let at = node.at;
+        let path = cursor::path(node, "a copied path", Lists::Allowed)?;
+        let Some(first) = path.segments().first() else {
+            return Err(Fault::new(ErrorKind::Path, at, "a copied path is empty"));
+        };
+        if first.name == DOCUMENT {
+            if first.each || path.segments().len() == 1 {
+                let summary = "`doc` is the document itself: name a field, such as doc.title";
+                return Err(Fault::new(ErrorKind::Path, at, summary));
+            }
+            return Ok(CopyPath { root: Root::Document, path });
+        }
+        let Some((name, multiple)) = self.lookups.iter().find(|(name, _)| *name == first.name)
+        else {
+            return Err(self.unknown_root(at, &first.name));
+        };
+        if *multiple && !first.each && path.segments().len() > 1 {
+            let summary = format!("`{name}` is a list of rows: write `{name}[]`");
+            return Err(Fault::new(ErrorKind::Path, at, summary));
+        }
+        Ok(CopyPath { root: Root::Lookup(name.clone()), path })
+    }
+
+    fn unknown_root(&self, at: Place, name: &str) -> Fault {
+        let known = self.lookups.iter().map(|(name, _)| name.as_str()).chain([DOCUMENT]);
+        let summary = format!("no lookup before this step is called `{name}`");
+        Fault::new(ErrorKind::UnknownLookup, at, summary).did_you_mean(name, known)
+    }
+
+    fn set(&mut self, node: Node) -> Result<Set, Fault> {
+        let field = |(key, value): (Key, Node)| -> Result<(Path, Json), Fault> {
+            Ok((self.writes(&key)?, cursor::json(&value, "a constant")?))
+        };
+        let fields = entries(node, "`set`")?.into_iter().map(field).collect::<Result<_, _>>()?;
+        Ok(Set { fields })
+    }
+
+    /// The field a key names, which no earlier entry may have written.
+    fn writes(&mut self, key: &Key) -> Result<Path, Fault> {
+        let path = cursor::parse_path(&key.name, key.at, "a field to write", Lists::Refused)?;
+        if let Some((other, line)) = self.written.iter().find(|(other, _)| other.overlaps(&path)) {
+            let summary = if *other == path {
+                format!("`{path}` is written twice, first in line {line}")
+            } else {
+                format!("`{path}` overlaps `{other}`, written in line {line}")
+            };
+            return Err(Fault::new(ErrorKind::DuplicateTarget, key.at, summary));
+        }
+        self.written.push((path.clone(), key.at.line));
+        Ok(path)
+    }
+}
+
+fn multiple(node: Node) -> Result<Multiple, Fault> {
+    let mut fields = Fields::open(node, "`multiple`", &["sort", "order", "limit"])?;
+    let sort = cursor::path(fields.need("sort")?, "`sort`", Lists::Refused)?;
+    let orders = [("asc", Order::Asc), ("desc", Order::Desc)];
+    let order = fields
+        .take("order")
+        .map_or(Ok(Order::Asc), |node| cursor::choice(node, "`order`", &orders))?;
+    let limit = fields
+        .take("limit")
+        .map_or(Ok(100), |node| cursor::small(&node, "`limit`", 1..=MAX_ROWS))?;
+    Ok(Multiple { sort, order, limit })
+}
+
+/// A mapping with at least one entry.
+fn entries(node: Node, what: &str) -> Result<Vec<(Key, Node)>, Fault> {
+    let at = node.at;
+    let members = cursor::mapping(node, what)?;
+    if members.is_empty() {
+        return Err(Fault::new(ErrorKind::BadValue, at, format!("{what} is empty")));
+    }
+    Ok(members)
+}
+
+/// A list of paths with at least one; a single path needs no list.
+fn one_or_more(node: Node, what: &str, lists: Lists) -> Result<Vec<Path>, Fault> {
+    if matches!(node.value, Value::Text(_) | Value::Filled(_)) {
+        return Ok(vec![cursor::path(node, what, lists)?]);
+    }
+    let at = node.at;
+    let paths = cursor::paths(node, what, lists)?;
+    if paths.is_empty() {
+        return Err(Fault::new(ErrorKind::BadValue, at, format!("{what} is empty")));
+    }
+    Ok(paths)
+}
+
+fn rename(node: Node) -> Result<Rename, Fault> {
+    let field = |(key, value): (Key, Node)| {
+        let old = cursor::parse_path(&key.name, key.at, "a field to rename", Lists::Refused)?;
+        let at = value.at;
+        let new = cursor::path(value, "a new name", Lists::Refused)?;
+        if old.overlaps(&new) {
+            let summary = format!("`{old}` can't become `{new}`: one is the other or holds it");
+            return Err(Fault::new(ErrorKind::BadValue, at, summary));
+        }
+        Ok((old, new))
+    };
+    let fields = entries(node, "`rename`")?.into_iter().map(field).collect::<Result<_, _>>()?;
+    Ok(Rename { fields })
+}
+
+fn convert(node: Node) -> Result<Convert, Fault> {
+    let field = |(key, value): (Key, Node)| {
+        let path = cursor::parse_path(&key.name, key.at, "a field to convert", Lists::Allowed)?;
+        Ok((path, cursor::choice(value, "a type", &ConvertKind::NAMES)?))
+    };
+    let fields = entries(node, "`convert`")?.into_iter().map(field).collect::<Result<_, _>>()?;
+    Ok(Convert { fields })
+}
+
+fn filter(node: Node) -> Result<Filter, Fault> {
+    let mut fields = Fields::open(node, "`filter`", &["drop_if", "keep_if", "reason"])?;
+    let when = match (fields.take("drop_if"), fields.take("keep_if")) {
+        (Some(test), None) => FilterWhen::Drop(predicate(test)?),
+        (None, Some(test)) => FilterWhen::Keep(predicate(test)?),
+        _ => {
+            let summary = "`filter` needs `drop_if` or `keep_if`, not both";
+            return Err(Fault::new(ErrorKind::BadValue, fields.at(), summary));
+        }
+    };
+    let reason = cursor::text(fields.need("reason")?, "`reason`")?;
+    Ok(Filter { when, reason })
+}
+
+fn predicate(node: Node) -> Result<Predicate, Fault> {
+    let mut fields = Fields::open(node, "a test", &["field", "equals", "in", "exists", "missing"])?;
+    let field = cursor::path(fields.need("field")?, "`field`", Lists::Allowed)?;
+    let tests = ["equals", "in", "exists", "missing"].map(|key| fields.take(key));
+    match tests {
+        [Some(value), None, None, None] => Ok(Predicate::Equals(field, scalar(&value)?)),
+        [None, Some(values), None, None] => {
+            let values = cursor::list(values, "`in`")?;
+            Ok(Predicate::In(field, values.iter().map(scalar).collect::<Result<_, _>>()?))
+        }
+        [None, None, Some(exists), None] => {
+            Ok(presence(field, cursor::boolean(&exists, "`exists`")?))
+        }
+        [None, None, None, Some(missing)] => {
+            Ok(presence(field, !cursor::boolean(&missing, "`missing`")?))
+        }
+        _ => {
+            Err(Fault::new(ErrorKind::BadValue, fields.at(), "a test needs exactly one condition")
+                .hint("`equals`, `in`, `exists` or `missing`"))
+        }
+    }
+}
+
+fn presence(field: Path, there: bool) -> Predicate {
+    if there { Predicate::Exists(field) } else { Predicate::Missing(field) }
+}
+
+fn scalar(node: &Node) -> Result<Json, Fault> {
+    match node.value {
+        Value::Null => Err(Fault::new(ErrorKind::WrongType, node.at, "null can't be compared")
+            .hint("write `missing: true`")),
+        Value::List(_) | Value::Map(_) => {
+            let summary = format!("a test compares single values, not {}", node.value.noun());
+            Err(Fault::new(ErrorKind::WrongType, node.at, summary))
+        }
+        _ => cursor::json(node, "a compared value"),
+    }
+}

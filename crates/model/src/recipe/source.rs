@@ -1,0 +1,24 @@
+//! Which indices are migrated, and what they become.
+
+use super::{NamePattern, NameTemplate, Path};
+
+/// Which indices are migrated.
+#[derive(Clone, Debug)]
+pub struct SourceSpec {
+    /// Names of the source indices.
+    pub index: NamePattern,
+    /// Fields that the target's shape has and the old one hasn't. A source whose mapping already
+    /// has all of them needs no migration. Empty: not asked.
+    pub done_if_mapped: Vec<Path>,
+}
+
+/// What the source indices become.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TargetSpec {
+    /// Name of the target index.
+    pub index: NameTemplate,
+    /// File with `settings` and `mappings`, relative to the recipe. None: as the source has them.
+    pub template: Option<NameTemplate>,
+    /// Index settings that win over the template's.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}
