@@ -1,0 +1,273 @@
+//! Numbers of an index: what each shard holds and how far it is.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{Call, Cluster, Error, Request, path};
+
+/// The shards of one index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexShards {
+    /// The index's unique id; another one under the same name is another index.
+    pub uuid: String,
+    /// The primary of each shard, by shard number without gaps.
+    pub primaries: Vec<ShardStats>,
+    /// Copies that answered, primaries included.
+    pub active_copies: u32,
+}
+
+/// What the primary of a shard says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardStats {
+    /// Shard number, from 0.
+    pub shard: u32,
+    /// Id of the node that holds the primary.
+    pub node: String,
+    /// Live Lucene documents; each nested object counts too.
+    pub docs: u64,
+    /// Deleted Lucene documents that are not merged away.
+    pub deleted: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Highest number given to an operation, which need not be visible or safe yet.
+    pub max_seq_no: i64,
+    /// Every operation up to this is persisted on the primary.
+    pub local_checkpoint: i64,
+    /// Every operation up to this is persisted on all in-sync copies.
+    pub global_checkpoint: i64,
+    /// Changes when the shard's history is not a continuation of what it was.
+    pub history_uuid: String,
+}
+
+#[derive(Deserialize)]
+struct Stats {
+    #[serde(rename = "_shards")]
+    shards: Counted,
+    indices: BTreeMap<String, IndexEntry>,
+}
+
+/// The shard counts under an answer.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) total: u32,
+    pub(crate) successful: u32,
+    pub(crate) failed: u32,
+    #[serde(default)]
+    failures: Vec<Value>,
+}
+
+impl Counted {
+    /// Refuses an answer in which a shard failed. Copies that are not assigned are not counted as
+    /// failed by the engines.
+    pub(crate) fn none_failed(&self, call: Box<Call>) -> Result<(), Error> {
+        if self.failed == 0 {
+            return Ok(());
+        }
+        let why = self.failures.first().map(Value::to_string).unwrap_or_default();
+        let what = format!("{} of {} shards failed {why}", self.failed, self.total);
+        Err(Error::Incomplete { call, what })
+    }
+
+    /// Refuses an answer that does not cover every shard.
+    pub(crate) fn all_answered(&self, call: Box<Call>) -> Result<(), Error> {
+        if self.failed == 0 && self.successful == self.total {
+            return Ok(());
+        }
+        let why = self.failures.first().map(Value::to_string).unwrap_or_default();
+        let what = format!("{} of {} shards answered {why}", self.successful, self.total);
+        Err(Error::Incomplete { call, what })
+    }
+}
+
+#[derive(Deserialize)]
+struct IndexEntry {
+    uuid: String,
+    #[serde(default)]
+    shards: BTreeMap<u32, Vec<CopyEntry>>,
+}
+
+#[derive(Deserialize)]
+struct CopyEntry {
+    routing: Routing,
+    docs: Docs,
+    store: Store,
+    seq_no: SeqNo,
+    commit: Commit,
+}
+
+#[derive(Deserialize)]
+struct Routing {
+    primary: bool,
+    #[serde(default)]
+    node: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Docs {
+    count: u64,
+    deleted: u64,
+}
+
+#[derive(Deserialize)]
+struct Store {
+    size_in_bytes: u64,
+}
+
+#[derive(Deserialize)]
+struct SeqNo {
+    max_seq_no: i64,
+    local_checkpoint: i64,
+    global_checkpoint: i64,
+}
+
+#[derive(Deserialize)]
+struct Commit {
+    #[serde(default)]
+    user_data: BTreeMap<String, String>,
+}
+
+impl CopyEntry {
+    fn stats(mut self, shard: u32) -> ShardStats {
+        ShardStats {
+            shard,
+            node: self.routing.node.unwrap_or_default(),
+            docs: self.docs.count,
+            deleted: self.docs.deleted,
+            bytes: self.store.size_in_bytes,
+            max_seq_no: self.seq_no.max_seq_no,
+            local_checkpoint: self.seq_no.local_checkpoint,
+            global_checkpoint: self.seq_no.global_checkpoint,
+            history_uuid: self.commit.user_data.remove("history_uuid").unwrap_or_default(),
+        }
+    }
+}
+
+impl Cluster {
+    /// What each shard of `index` holds and how far it is, as its primary says.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`] when a primary does not answer; [`Error::Malformed`] when the name
+    /// stands for more or less than one index; failures of the requests.
+    pub async fn shard_stats(&self, index: &str) -> Result<IndexShards, Error> {
+        let request =
+            Request::get(path(&[index, "_stats", "docs,store,indexing"])).query("level", "shards");
+        let call = request.call();
+        let (stats, terms) =
+            tokio::try_join!(self.json::<Stats>(request), self.primary_terms(index))?;
+        stats.shards.none_failed(call.clone())?;
+        let shards = one_index(stats.indices, &call)?;
+        let primaries = shards.primaries.iter().map(|primary| primary.shard);
+        if !primaries.eq(0..u32::try_from(terms.len()).unwrap_or(u32::MAX)) {
+            let what = format!(
+                "primaries of {} of {} shards answered",
+                shards.primaries.len(),
+                terms.len()
+            );
+            return Err(Error::Incomplete { call, what });
+        }
+        Ok(shards)
+    }
+
+    /// The primary term of each shard of `index`, by shard number. A higher term means that another
+    /// copy became the primary since.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when the name stands for more or less than one index; failures of the
+    /// request.
+    pub async fn primary_terms(&self, index: &str) -> Result<Vec<u64>, Error> {
+        let request = Request::get(path(&["_cluster", "state", "metadata", index]))
+            .query("filter_path", "metadata.indices.*.primary_terms");
+        let call = request.call();
+        let state: Value = self.json(request).await?;
+        let malformed = |what: &str| Error::Malformed { call: call.clone(), what: what.to_owned() };
+        let indices = state["metadata"]["indices"].as_object();
+        let mut indices = indices.into_iter().flat_map(|indices| indices.values());
+        let (Some(entry), None) = (indices.next(), indices.next()) else {
+            return Err(malformed("not exactly one index"));
+        };
+        let terms: BTreeMap<u32, u64> = BTreeMap::deserialize(&entry["primary_terms"])
+            .map_err(|e| malformed(&e.to_string()))?;
+        Ok(terms.into_values().collect())
+    }
+
+    /// Makes every write so far visible to searches.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`] when a shard failed; failures of the request.
+    pub async fn refresh(&self, index: &str) -> Result<(), Error> {
+        self.on_all_shards(Request::post(path(&[index, "_refresh"]))).await
+    }
+
+    /// Persists every write so far, also under asynchronous durability, and with it moves the
+    /// checkpoints.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`] when a shard failed; failures of the request.
+    pub async fn flush(&self, index: &str) -> Result<(), Error> {
+        let request = Request::post(path(&[index, "_flush"]))
+            .query("force", "true")
+            .query("wait_if_ongoing", "true");
+        self.on_all_shards(request).await
+    }
+
+    async fn on_all_shards(&self, request: Request) -> Result<(), Error> {
+        let request = request.idempotent(true);
+        let call = request.call();
+        let answer: Covered = self.json(request).await?;
+        answer.shards.none_failed(call)
+    }
+
+    /// How many documents match `query`, all of them without one. Nested objects are not counted.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`] when a shard did not answer; failures of the request.
+    pub async fn count(&self, index: &str, query: Option<&Value>) -> Result<u64, Error> {
+        let mut request = Request::post(path(&[index, "_count"])).idempotent(true);
+        if let Some(query) = query {
+            request = request.json(&json!({ "query": query }));
+        }
+        let call = request.call();
+        let answer: Count = self.json(request).await?;
+        answer.shards.all_answered(call)?;
+        Ok(answer.count)
+    }
+}
+
+#[derive(Deserialize)]
+struct Covered {
+    #[serde(rename = "_shards")]
+    shards: Counted,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    count: u64,
+    #[serde(rename = "_shards")]
+    shards: Counted,
+}
+
+fn one_index(mut indices: BTreeMap<String, IndexEntry>, call: &Call) -> Result<IndexShards, Error> {
+    let (Some((_, index)), true) = (indices.pop_first(), indices.is_empty()) else {
+        let what = "not exactly one index".to_owned();
+        return Err(Error::Malformed { call: Box::new(call.clone()), what });
+    };
+    let copies = index.shards.values().map(Vec::len).sum::<usize>();
+    let primaries = index
+        .shards
+        .into_iter()
+        .filter_map(|(shard, copies)| {
+            copies.into_iter().find(|copy| copy.routing.primary).map(|copy| copy.stats(shard))
+        })
+        .collect();
+    Ok(IndexShards {
+        uuid: index.uuid,
+        primaries,
+        active_copies: u32::try_from(copies).unwrap_or(u32::MAX),
+    })
+}
+
+#[cfg(test)]
+#[path = "stats_tests.rs"]
+mod tests;
