@@ -64,10 +64,6 @@ impl Jdk {
         Some(Self { home, version })
     }
 
-    pub(crate) fn java(&self) -> PathBuf {
-        self.home.join("bin/java")
-    }
-
     pub(crate) fn javac(&self) -> PathBuf {
         self.home.join("bin/javac")
     }

@@ -22,6 +22,7 @@ mod ports;
 mod process;
 mod provision;
 mod running;
+mod starting;
 mod up;
 
 pub use engine::{Engine, UnknownEngine};

@@ -1,22 +1,21 @@
 //! A sandbox that runs, and how it is looked at, injured and stopped.
 
 use std::path::PathBuf;
-use std::process::Child;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::Talk;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::home::{Home, Record, tail};
+use crate::home::{Home, Record};
 use crate::http;
 use crate::jars;
 use crate::java::Jdk;
 use crate::lock::Lock;
-use crate::node;
 use crate::options::Options;
 use crate::process::{self, Ended};
+use crate::starting::{Starting, Wanted};
 
 /// How long a command waits for another one about the same sandbox.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
@@ -94,6 +93,7 @@ impl Running {
     /// [`Error::NoSuchNode`], [`Error::NodeEnded`], [`Error::NotReady`].
     pub fn start_node(&mut self, node: usize, talk: &mut Talk<'_>) -> Result<(), Error> {
         let home = Home::at(&self.home);
+        let _held = Lock::take(&home.lock_path(), PATIENCE, talk)?;
         let record = home.record()?.ok_or(Error::NoSuchNode(node))?;
         if node == 0 || node > record.nodes.len() {
             return Err(Error::NoSuchNode(node));
@@ -101,10 +101,11 @@ impl Running {
         if home.live_pid(node).is_none() {
             let jdk = Jdk::at(&record.java).ok_or(Error::NoJava { engine: record.engine })?;
             let class_path = jars::class_path(&self.options, record.engine, &jdk, talk)?;
-            let child = node::start(&home, &record, node, &class_path)?;
+            let mut starting = Starting::new(&home, &record);
+            starting.start(node, &class_path)?;
             let alive = (1..=record.nodes.len()).filter(|&n| home.live_pid(n).is_some()).count();
-            let wanted = Wanted { asked: node, nodes: alive, within: self.options.start_timeout };
-            wanted.wait(&home, &record, vec![(node, child)], talk)?;
+            let within = self.options.start_timeout;
+            starting.wait(&Wanted { asked: node, nodes: alive, within }, talk)?;
         }
         self.look(node, &home);
         Ok(())
@@ -153,7 +154,7 @@ pub enum Status {
     Present {
         /// What it is; `started` is always false here.
         #[serde(flatten)]
-        running: Running,
+        running: Box<Running>,
         /// How each node does, in order.
         states: Vec<NodeState>,
     },
@@ -181,7 +182,7 @@ pub fn status(options: &Options) -> Result<Status, Error> {
     };
     let running = Running::of(options, &record, false);
     let states = (1..=record.nodes.len()).map(|node| state(&home, &record, node)).collect();
-    Ok(Status::Present { running, states })
+    Ok(Status::Present { running: Box::new(running), states })
 }
 
 pub(crate) fn state(home: &Home, record: &Record, node: usize) -> NodeState {
@@ -245,73 +246,4 @@ pub(crate) fn stop_all(home: &Home) -> Result<Stopped, Error> {
         home.forget_pid(node)?;
     }
     Ok(done)
-}
-
-/// A cluster that is waited for.
-pub(crate) struct Wanted {
-    /// The node that is asked.
-    pub asked: usize,
-    /// How many nodes it must see.
-    pub nodes: usize,
-    /// How long to wait.
-    pub within: Duration,
-}
-
-impl Wanted {
-    /// Waits until the node that is asked sees all nodes and no primary shard is missing.
-    pub(crate) fn wait(
-        &self,
-        home: &Home,
-        record: &Record,
-        mut children: Vec<(usize, Child)>,
-        talk: &mut Talk<'_>,
-    ) -> Result<(), Error> {
-        let since = Instant::now();
-        let mut seen = String::from("no answer yet");
-        while since.elapsed() < self.within {
-            for (node, child) in &mut children {
-                if matches!(child.try_wait(), Ok(Some(_))) {
-                    return Err(ended(home, *node));
-                }
-            }
-            match self.ask(home, record) {
-                Ok(()) => return Ok(()),
-                Err(answer) => seen = answer,
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        // All nodes there, but some index lacks a primary: usable, and the user should know.
-        if seen.starts_with(RED) {
-            talk(&format!("the cluster is up, but {seen}"));
-            return Ok(());
-        }
-        let log = home.log(self.asked);
-        let tail = tail(&log);
-        Err(Error::NotReady { within: self.within, seen, log, tail })
-    }
-
-    fn ask(&self, home: &Home, record: &Record) -> Result<(), String> {
-        if state(home, record, self.asked) != NodeState::Answers {
-            return Err("no answer yet".to_owned());
-        }
-        let http = record.nodes[self.asked - 1].http;
-        let health =
-            http::get(http, "/_cluster/health", QUESTION).map_err(|error| error.to_string())?;
-        let nodes = health.get("number_of_nodes").and_then(serde_json::Value::as_u64);
-        if nodes.is_none_or(|nodes| usize::try_from(nodes).is_ok_and(|n| n < self.nodes)) {
-            return Err(format!("{} of {} nodes", nodes.unwrap_or(0), self.nodes));
-        }
-        match health.get("status").and_then(|status| status.as_str()) {
-            Some("green" | "yellow") => Ok(()),
-            _ => Err(RED.to_owned()),
-        }
-    }
-}
-
-const RED: &str = "some index has a shard without a primary";
-
-fn ended(home: &Home, node: usize) -> Error {
-    let log = home.log(node);
-    let tail = tail(&log);
-    Error::NodeEnded { node: format!("node-{node}"), log, tail }
 }

@@ -1,8 +1,6 @@
 //! Starting a sandbox, or finding it running.
 
-use std::path::Path;
-use std::process::Child;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::Talk;
 use crate::engine::Engine;
@@ -10,12 +8,11 @@ use crate::error::{Error, OnFile};
 use crate::home::{Home, Record};
 use crate::jars;
 use crate::lock::Lock;
-use crate::node;
 use crate::options::Options;
 use crate::ports::{self, Ports};
-use crate::process;
 use crate::provision;
-use crate::running::{PATIENCE, Running, Wanted, stop_all};
+use crate::running::{PATIENCE, Running, stop_all};
+use crate::starting::{Starting, Wanted};
 
 /// Starts the sandbox and waits until it answers; one that runs already is returned as it is,
 /// and nodes of it that are missing are started again. Data of an earlier start is kept, unless
@@ -32,11 +29,11 @@ pub fn up(options: &Options, talk: &mut Talk<'_>) -> Result<Running, Error> {
     if let Some(record) = &kept {
         fits(options, record)?;
         if missing(&home, record.nodes.len()).is_empty() {
-            everyone(options, record).wait(&home, record, Vec::new(), talk)?;
+            Starting::new(&home, record).wait(&everyone(options, record), talk)?;
             return Ok(Running::of(options, record, false));
         }
     }
-    start(options, &home, kept, talk)
+    start(options, &home, kept.as_ref(), talk)
 }
 
 /// The record of an earlier start, after a fresh start's clearing.
@@ -81,10 +78,10 @@ fn everyone(options: &Options, record: &Record) -> Wanted {
 fn start(
     options: &Options,
     home: &Home,
-    kept: Option<Record>,
+    kept: Option<&Record>,
     talk: &mut Talk<'_>,
 ) -> Result<Running, Error> {
-    let engine = options.engine.or(kept.as_ref().map(|record| record.engine));
+    let engine = options.engine.or(kept.map(|record| record.engine));
     let tools = provision::tools(engine, options.install, talk)?;
     let class_path = jars::class_path(options, tools.engine, &tools.jdk, talk)?;
     std::fs::create_dir_all(home.path()).on("make", home.path())?;
@@ -94,7 +91,7 @@ fn start(
     let record = Record {
         engine: tools.engine,
         cluster_name: options.cluster_name(),
-        nodes: chosen_ports(options, home, kept.as_ref(), talk)?,
+        nodes: chosen_ports(options, home, kept, talk)?,
         java: tools.jdk.home.clone(),
         heap: options.heap.mebibytes(),
         life: options.max_life.as_secs(),
@@ -108,11 +105,11 @@ fn start(
         options.heap,
     ));
     let since = Instant::now();
-    let mut nodes = Starting { home, children: Vec::new() };
+    let mut starting = Starting::new(home, &record);
     for number in missing(home, record.nodes.len()) {
-        nodes.children.push((number, node::start(home, &record, number, &class_path)?));
+        starting.start(number, &class_path)?;
     }
-    nodes.wait(&everyone(options, &record), &record, talk)?;
+    starting.wait(&everyone(options, &record), talk)?;
     talk(&format!("answers after {:.1} s", since.elapsed().as_secs_f64()));
     Ok(Running::of(options, &record, true))
 }
@@ -139,39 +136,4 @@ fn chosen_ports(
         talk(&format!("port {} is taken, using {}", options.port_base, chosen[0].http));
     }
     Ok(chosen)
-}
-
-/// Nodes that were started and have not answered yet. Those of a start that fails are killed:
-/// what doesn't work shall not hold memory and ports.
-struct Starting<'a> {
-    home: &'a Home,
-    children: Vec<(usize, Child)>,
-}
-
-impl Starting<'_> {
-    fn wait(mut self, wanted: &Wanted, record: &Record, talk: &mut Talk<'_>) -> Result<(), Error> {
-        let pids: Vec<(usize, u32)> =
-            self.children.iter().map(|(node, child)| (*node, child.id())).collect();
-        let children = std::mem::take(&mut self.children);
-        let waited = wanted.wait(self.home, record, children, talk);
-        if waited.is_err() {
-            for (node, pid) in pids {
-                end(self.home.path(), node, pid);
-            }
-        }
-        waited
-    }
-}
-
-impl Drop for Starting<'_> {
-    fn drop(&mut self) {
-        for (node, child) in &self.children {
-            end(self.home.path(), *node, child.id());
-        }
-    }
-}
-
-/// Lets a node go without a second error on top of the first.
-fn end(home: &Path, node: usize, pid: u32) {
-    let _ = process::stop(pid, &process::mark(home, node), Duration::from_secs(5));
 }
