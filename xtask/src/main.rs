@@ -1,2 +1,65 @@
-//! Chores.
-fn main() {}
+//! The project's chores, in Rust so that they run wherever the project builds:
+//! `cargo xtask test` and `cargo xtask tidy`.
+
+mod leg;
+mod run;
+mod step;
+mod tests;
+mod tidy;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use segue_sandbox::Engine;
+
+/// segue's chores.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Chores {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Everything that continuous integration runs, in its order.
+    ///
+    /// Missing Java and Maven are installed with apt-get by root on Debian. The engine tests run on
+    /// OpenSearch 3.8 where a Java 21 or newer is found, and on OpenSearch 2.19; SEGUE_CLUSTER=URL
+    /// makes them use that cluster instead.
+    Test(tests::Wanted),
+    /// Files that grew too long, marks of unfinished work, paths of one machine.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match chore(Chores::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn chore(chore: Chore) -> anyhow::Result<()> {
+    std::env::set_current_dir(root()?).context("cannot enter the workspace")?;
+    match chore {
+        Chore::Test(wanted) => tests::run(&wanted),
+        Chore::Tidy => tidy::run(),
+    }
+}
+
+/// The workspace's folder: this package's parent.
+fn root() -> anyhow::Result<PathBuf> {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    Ok(package.parent().context("this package has no parent folder")?.to_path_buf())
+}
+
+fn engine(name: &str) -> Result<Engine, segue_sandbox::UnknownEngine> {
+    name.parse()
+}

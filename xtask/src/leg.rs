@@ -1,0 +1,89 @@
+//! A leg: all tests that need an engine, on one engine.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use segue_sandbox::{Engine, Heap, Options};
+
+use crate::run::Run;
+use crate::step::Step;
+
+/// Runs the leg on a sandbox of its own, which is stopped and removed afterwards in any case.
+pub(crate) fn on(run: &mut Run, engine: Engine) -> anyhow::Result<()> {
+    let sandbox = run.act(&format!("{engine}: sandbox up"), || Sandbox::up(engine))?;
+    let result = steps(run, &format!("{engine}: "), &sandbox.url, Some(engine));
+    if result.is_err() {
+        eprintln!("the engine's log was {}", sandbox.log);
+    }
+    let down = run.act(&format!("{engine}: sandbox down"), || sandbox.down());
+    result.and(down)
+}
+
+/// Runs the leg on a cluster that is already there.
+pub(crate) fn on_cluster(run: &mut Run, url: &str) -> anyhow::Result<()> {
+    steps(run, "", url, None)
+}
+
+/// What is run on each engine. A further smoke test is one line more.
+fn steps(run: &mut Run, leg: &str, url: &str, engine: Option<Engine>) -> anyhow::Result<()> {
+    let on_engine = |step: Step| {
+        let step = step.env("SEGUE_CLUSTER", url);
+        match engine {
+            Some(engine) => step.env("SEGUE_ENGINE", engine.name()),
+            None => step,
+        }
+    };
+    let step = |name: &str, arguments: &str, minutes: u64| {
+        on_engine(Step::cargo(&format!("{leg}{name}"), arguments)).within(minutes)
+    };
+    run.step(step("integration tests", "test --workspace --locked --test *", 20))
+}
+
+/// A sandbox of this run. Stopped also when the run fails or panics; should even this process be
+/// killed, its nodes leave by themselves.
+struct Sandbox {
+    options: Options,
+    url: String,
+    log: String,
+    removed: bool,
+}
+
+/// No leg takes longer.
+const LIFE: Duration = Duration::from_secs(3600);
+
+impl Sandbox {
+    fn up(engine: Engine) -> anyhow::Result<Self> {
+        // The process id keeps two runs on one machine apart.
+        let mut options = Options::named(&format!("test-{engine}-{}", std::process::id()))?;
+        options.engine = Some(engine);
+        options.fresh = true;
+        options.heap = Heap::from_mebibytes(1024);
+        options.max_life = LIFE;
+        let running = segue_sandbox::up(&options, &mut talk)
+            .with_context(|| format!("cannot start {engine}"))?;
+        talk(&format!("{} {} at {}", running.engine, running.version, running.url));
+        let log = running.nodes.first().map(|node| node.log.display().to_string());
+        Ok(Self { options, url: running.url, log: log.unwrap_or_default(), removed: false })
+    }
+
+    fn down(mut self) -> anyhow::Result<()> {
+        self.removed = true;
+        segue_sandbox::remove(&self.options, &mut talk).context("cannot stop the sandbox")?;
+        Ok(())
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if self.removed {
+            return;
+        }
+        if let Err(error) = segue_sandbox::remove(&self.options, &mut talk) {
+            talk(&format!("the sandbox was not stopped: {error}"));
+        }
+    }
+}
+
+fn talk(line: &str) {
+    eprintln!("{line}");
+}
