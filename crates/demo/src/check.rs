@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::fingerprint::Fingerprint;
 use crate::http::Http;
 use crate::invenio::{EventId, Kind, Month, Site};
-use crate::ledger::{Ledger, Verdict};
+use crate::ledger::{Ledger, Shape, Verdict};
 use crate::oracle::Oracle;
 
 /// Documents per page.
@@ -29,6 +29,9 @@ pub struct Findings {
     pub wrong_enrichment: u64,
     /// Documents that are there twice, or that no acknowledged write explains.
     pub surplus: u64,
+    /// Documents that the application wrote to the new index itself, after its name had switched.
+    /// They must be exactly as it sent them.
+    pub as_written: u64,
     /// The first few cases, for people.
     pub examples: Vec<String>,
 }
@@ -105,7 +108,7 @@ impl PartCheck<'_> {
         }
         let content = Fingerprint::of(source, |field| !Oracle::owns(field));
         match self.ledger.judge(self.kind, self.month, id, content) {
-            Verdict::Right => {}
+            Verdict::Right(shape) => self.compare(shape, source, name, text, findings),
             Verdict::Stale => {
                 findings.stale += 1;
                 findings.example("stale", name, text);
@@ -115,9 +118,27 @@ impl PartCheck<'_> {
                 findings.example("never acknowledged", name, text);
             }
         }
-        if let Some(field) = self.difference(source) {
+    }
+
+    /// Compares the enriched fields of a document whose other fields are right.
+    fn compare(
+        &self,
+        shape: Shape,
+        source: &Map<String, Value>,
+        name: &str,
+        id: &str,
+        findings: &mut Findings,
+    ) {
+        let plain = || source.keys().find(|field| Oracle::owns(field)).map(String::as_str);
+        let difference = match shape {
+            Shape::Enriched => self.difference(source),
+            Shape::AsWritten => plain(),
+            Shape::Either => plain().and_then(|_| self.difference(source)),
+        };
+        findings.as_written += u64::from(shape == Shape::AsWritten);
+        if let Some(field) = difference {
             findings.wrong_enrichment += 1;
-            findings.example(&format!("wrong {field}"), name, text);
+            findings.example(&format!("wrong {field}"), name, id);
         }
     }
 

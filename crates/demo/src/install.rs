@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::http::Http;
 use crate::invenio::{Click, Kind, Site, recid, record};
-use crate::ledger::{Ledger, Reply};
+use crate::ledger::{Ledger, Reply, Shape};
 use crate::pen::Pen;
 
 const VIEW_TEMPLATE: &str = include_str!("../templates/record-view-v1.0.0.json");
@@ -125,8 +125,10 @@ pub async fn past(
             };
             let (one, other) = (clicks(first, middle), clicks(middle, next));
             let (one, other) = tokio::join!(pen.write(ledger, &one), pen.write(ledger, &other));
-            for reply in one?.replies.into_iter().chain(other?.replies) {
-                ensure!(reply == Reply::Acknowledged, "an event of the past was not written");
+            for written in [one?, other?] {
+                let settled = Reply::Acknowledged(Shape::Enriched);
+                let all = written.replies.iter().all(|reply| *reply == settled);
+                ensure!(all, "events of the past were not written: {:?}", written.refusals);
             }
             first = next;
         }
@@ -142,4 +144,16 @@ pub async fn past(
 
 fn template_name(prefix: &str, kind: Kind) -> String {
     format!("{prefix}{}-v1.0.0", kind.name())
+}
+
+/// Removes what earlier demos left in segue's journal, so that a new demo starts anew.
+///
+/// # Errors
+/// A cluster that does not answer.
+pub async fn forget(http: &Http) -> anyhow::Result<()> {
+    let mine = json!({ "query": { "term": { "migration": crate::migration::NAME } } });
+    let path = "/segue-*/_delete_by_query?refresh=true&conflicts=proceed&ignore_unavailable=true&allow_no_indices=true&expand_wildcards=all";
+    let answer = http.post(path, &mine).await?;
+    ensure!(answer.is_ok() || answer.status == 404, "cannot clear the journal: {answer:?}");
+    Ok(())
 }

@@ -7,11 +7,22 @@ use std::collections::HashMap;
 use crate::fingerprint::Fingerprint;
 use crate::invenio::{EventId, Kind, Month};
 
+/// What a document must look like in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// It was written to the old index, so the migration must have enriched it.
+    Enriched,
+    /// It was written when the name led to the new index already: it stays as the application sent it.
+    AsWritten,
+    /// Which of the two is not known.
+    Either,
+}
+
 /// What the cluster answered to one write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// Acknowledged: the document must stay.
-    Acknowledged,
+    /// Acknowledged: the document must stay, in the end with this shape.
+    Acknowledged(Shape),
     /// Refused with a 4xx: not applied.
     Refused,
     /// The connection broke, or the server failed: applied or not.
@@ -21,7 +32,7 @@ pub enum Reply {
 /// All that is known of one document id.
 #[derive(Debug, Clone)]
 enum Story {
-    /// Written once and acknowledged, as nearly all documents are.
+    /// Only acknowledged by the old index, as nearly all documents are; the last content counts.
     Simple(Fingerprint),
     /// Everything else.
     Long(Box<Chapters>),
@@ -30,7 +41,7 @@ enum Story {
 #[derive(Debug, Clone, Default)]
 struct Chapters {
     /// The content acknowledged last.
-    acknowledged: Option<Fingerprint>,
+    acknowledged: Option<(Fingerprint, Shape)>,
     /// Contents whose outcome is unknown.
     unknown: Vec<Fingerprint>,
     /// Contents that were refused.
@@ -42,8 +53,8 @@ struct Chapters {
 /// How a document that was found stands to what is known of its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The content acknowledged last, or one of unknown outcome.
-    Right,
+    /// The content acknowledged last, or one of unknown outcome; with the shape it must have.
+    Right(Shape),
     /// An older acknowledged content, or one that never was.
     Stale,
     /// No write of this id can have been applied.
@@ -76,7 +87,7 @@ impl Story {
     fn chapters(&mut self) -> &mut Chapters {
         if let Self::Simple(acknowledged) = *self {
             *self = Self::Long(Box::new(Chapters {
-                acknowledged: Some(acknowledged),
+                acknowledged: Some((acknowledged, Shape::Enriched)),
                 ..Chapters::default()
             }));
         }
@@ -86,23 +97,31 @@ impl Story {
         }
     }
 
-    fn acknowledged(&self) -> Option<Fingerprint> {
+    fn acknowledged(&self) -> bool {
         match self {
-            Self::Simple(content) => Some(*content),
-            Self::Long(chapters) => chapters.acknowledged,
+            Self::Simple(_) => true,
+            Self::Long(chapters) => chapters.acknowledged.is_some(),
         }
     }
 
     fn judge(&self, found: Fingerprint) -> Verdict {
         match self {
-            Self::Simple(content) if *content == found => Verdict::Right,
+            Self::Simple(content) if *content == found => Verdict::Right(Shape::Enriched),
             Self::Simple(_) => Verdict::Stale,
             Self::Long(_) if !self.possible() => Verdict::Unexpected,
-            Self::Long(c) if c.acknowledged == Some(found) => Verdict::Right,
-            Self::Long(c) if c.unknown.contains(&found) || c.refused.contains(&found) => {
-                Verdict::Right
+            Self::Long(chapters) => chapters.judge(found),
+        }
+    }
+}
+
+impl Chapters {
+    fn judge(&self, found: Fingerprint) -> Verdict {
+        match self.acknowledged {
+            Some((content, shape)) if content == found => Verdict::Right(shape),
+            _ if self.unknown.contains(&found) || self.refused.contains(&found) => {
+                Verdict::Right(Shape::Either)
             }
-            Self::Long(_) => Verdict::Stale,
+            _ => Verdict::Stale,
         }
     }
 }
@@ -133,16 +152,16 @@ impl Ledger {
         let chapters = story.chapters();
         chapters.in_flight = chapters.in_flight.saturating_sub(1);
         match reply {
-            Reply::Acknowledged => {
+            Reply::Acknowledged(shape) => {
                 book.acknowledged_writes += 1;
-                chapters.acknowledged = Some(content);
+                chapters.acknowledged = Some((content, shape));
             }
             Reply::Unknown => chapters.unknown.push(content),
             Reply::Refused => chapters.refused.push(content),
         }
         let quiet =
             chapters.in_flight == 0 && chapters.unknown.is_empty() && chapters.refused.is_empty();
-        if quiet && let Some(only) = chapters.acknowledged {
+        if quiet && let Some((only, Shape::Enriched)) = chapters.acknowledged {
             *story = Story::Simple(only);
         }
         match (before, story.possible()) {
@@ -162,7 +181,7 @@ impl Ledger {
     /// Documents of one index name that must be there.
     pub fn owed(&self, kind: Kind, month: Month) -> impl Iterator<Item = EventId> {
         let stories = self.books.get(&(kind, month)).into_iter().flat_map(|book| &book.stories);
-        stories.filter(|(_, story)| story.acknowledged().is_some()).map(|(id, _)| *id)
+        stories.filter(|(_, story)| story.acknowledged()).map(|(id, _)| *id)
     }
 
     /// Documents of all index names that must be there.
@@ -190,7 +209,7 @@ impl Ledger {
 mod tests {
     use serde_json::json;
 
-    use super::{Kind, Ledger, Month, Reply, Verdict};
+    use super::{Kind, Ledger, Month, Reply, Shape, Verdict};
     use crate::fingerprint::Fingerprint;
     use crate::invenio::{Click, EventId};
 
@@ -215,19 +234,24 @@ mod tests {
 
     #[test]
     fn what_each_history_allows() {
-        use Reply::{Acknowledged as A, Refused as R, Unknown as U};
+        use Reply::{Refused as R, Unknown as U};
+        use Shape::{AsWritten, Either, Enriched};
         use Verdict::{Right, Stale, Unexpected};
+        const A: Reply = Reply::Acknowledged(Enriched);
+        const N: Reply = Reply::Acknowledged(AsWritten);
         let month = Month::of(AT).unwrap();
         let id = id(month);
-        let cases: [(&[Reply], [Verdict; 3], u64); 8] = [
-            (&[A], [Right, Stale, Stale], 1),
-            (&[A, A], [Stale, Right, Stale], 1),
-            (&[A, U], [Right, Right, Stale], 1),
-            (&[A, R], [Right, Right, Stale], 1),
-            (&[U, A], [Right, Right, Stale], 1),
+        let cases: [(&[Reply], [Verdict; 3], u64); 10] = [
+            (&[A], [Right(Enriched), Stale, Stale], 1),
+            (&[A, A], [Stale, Right(Enriched), Stale], 1),
+            (&[A, U], [Right(Enriched), Right(Either), Stale], 1),
+            (&[A, R], [Right(Enriched), Right(Either), Stale], 1),
+            (&[U, A], [Right(Either), Right(Enriched), Stale], 1),
             (&[R], [Unexpected, Unexpected, Unexpected], 0),
-            (&[U], [Right, Stale, Stale], 1),
-            (&[A, U, A], [Stale, Right, Right], 1),
+            (&[U], [Right(Either), Stale, Stale], 1),
+            (&[A, U, A], [Stale, Right(Either), Right(Enriched)], 1),
+            (&[N], [Right(AsWritten), Stale, Stale], 1),
+            (&[A, N], [Stale, Right(AsWritten), Stale], 1),
         ];
         for (replies, verdicts, possible) in cases {
             let mut ledger = Ledger::default();
@@ -239,7 +263,7 @@ mod tests {
             let found = [0, 1, 2].map(|n| ledger.judge(Kind::View, month, id, content(n)));
             assert_eq!(found, verdicts, "{replies:?}");
             assert_eq!(ledger.possible(Kind::View), possible, "{replies:?}");
-            let owed = u64::from(replies.contains(&A));
+            let owed = u64::from(replies.contains(&A) || replies.contains(&N));
             assert_eq!(ledger.owed_documents(), owed, "{replies:?}");
         }
     }
@@ -249,7 +273,13 @@ mod tests {
         let month = Month::of(AT).unwrap();
         let mut ledger = Ledger::default();
         ledger.sent(Kind::View, month, id(month));
-        ledger.answered(Kind::View, month, id(month), content(1), Reply::Acknowledged);
+        ledger.answered(
+            Kind::View,
+            month,
+            id(month),
+            content(1),
+            Reply::Acknowledged(Shape::Enriched),
+        );
         assert_eq!(ledger.possible(Kind::Download), 0);
         let elsewhere = ledger.judge(Kind::Download, month, id(month), content(1));
         assert_eq!(elsewhere, Verdict::Unexpected);

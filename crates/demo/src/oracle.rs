@@ -60,11 +60,9 @@ fn enriched(record: &Value) -> Map<String, Value> {
     let affiliations = list(&metadata["creators"])
         .chain(list(&metadata["contributors"]))
         .flat_map(|person| list(&person["affiliations"]))
-        .map(|affiliation| only(affiliation, &["@v", "id", "name", "identifiers"]));
-    let funders = list(&metadata["funding"])
-        .filter_map(|grant| grant.get("funder"))
-        .map(|funder| only(funder, &["@v", "id", "name", "identifiers"]));
-    let subjects = list(&metadata["subjects"]).map(|s| only(s, &["@v", "id", "subject", "scheme"]));
+        .map(organisation);
+    let funders =
+        list(&metadata["funding"]).filter_map(|grant| grant.get("funder")).map(organisation);
     let fields = [
         ("access_status", record["access"]["status"].clone()),
         ("affiliations", affiliations.collect()),
@@ -72,17 +70,49 @@ fn enriched(record: &Value) -> Map<String, Value> {
         ("file_types", list(&record["files"]["types"]).cloned().collect()),
         ("funders", funders.collect()),
         ("journal_title", record["custom_fields"]["journal:journal"]["title"].clone()),
-        ("languages", metadata["languages"].clone()),
+        ("languages", each(&metadata["languages"], &["@v", "id", "title"])),
         ("publisher", metadata["publisher"].clone()),
-        ("resource_type", metadata["resource_type"].clone()),
-        ("rights", metadata["rights"].clone()),
-        ("subjects", subjects.collect()),
+        ("resource_type", classified(&metadata["resource_type"])),
+        ("rights", list(&metadata["rights"]).map(licence).collect()),
+        ("subjects", each(&metadata["subjects"], &["@v", "id", "subject", "scheme"])),
     ];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
+fn organisation(value: &Value) -> Value {
+    let mut kept = only(value, &["@v", "id", "name", "identifiers"]);
+    if let Some(identifiers) = kept.get_mut("identifiers") {
+        *identifiers = each(identifiers, &["identifier", "scheme"]);
+    }
+    kept
+}
+
+fn classified(value: &Value) -> Value {
+    if value.is_null() {
+        return Value::Null;
+    }
+    let mut kept = only(value, &["@v", "id", "title", "props"]);
+    if let Some(props) = kept.get_mut("props") {
+        *props = only(props, &["type", "subtype"]);
+    }
+    kept
+}
+
+fn licence(value: &Value) -> Value {
+    let keys = ["@v", "id", "title", "description", "props", "link", "icon"];
+    let mut kept = only(value, &keys);
+    if let Some(props) = kept.get_mut("props") {
+        *props = only(props, &["url", "scheme"]);
+    }
+    kept
+}
+
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
+}
+
+fn each(value: &Value, keys: &[&str]) -> Value {
+    list(value).map(|item| only(item, keys)).collect()
 }
 
 fn only(object: &Value, keys: &[&str]) -> Value {
@@ -90,7 +120,8 @@ fn only(object: &Value, keys: &[&str]) -> Value {
     fields
         .filter(|(key, _)| keys.contains(&key.as_str()))
         .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 #[cfg(test)]
@@ -107,13 +138,17 @@ mod tests {
             "files": { "types": ["pdf"] },
             "custom_fields": { "journal:journal": { "title": "N/A" } },
             "metadata": {
-                "resource_type": { "id": "book" },
+                "resource_type": { "id": "book", "props": { "type": "t", "csl": "book" } },
                 "publisher": "UBC",
                 "languages": [{ "id": "eng" }],
                 "rights": [{ "id": "cc" }],
                 "creators": [affiliated("first"), {}],
                 "contributors": [affiliated("last")],
-                "funding": [{ "funder": { "id": "f" }, "award": {} }, { "award": {} }],
+                "funding": [
+                    { "funder": { "id": "f", "country": "CH",
+                        "identifiers": [{ "identifier": "i", "scheme": "ror", "x": 1 }] } },
+                    { "award": {} },
+                ],
                 "subjects": [{ "id": "s", "subject": "S", "props": {} }],
             },
             "parent": { "communities": { "ids": ["c"] } },
@@ -124,11 +159,11 @@ mod tests {
             "affiliations": [{ "id": "first", "name": "first" }, { "id": "last", "name": "last" }],
             "community_ids": ["c"],
             "file_types": ["pdf"],
-            "funders": [{ "id": "f" }],
+            "funders": [{ "id": "f", "identifiers": [{ "identifier": "i", "scheme": "ror" }] }],
             "journal_title": "N/A",
             "languages": [{ "id": "eng" }],
             "publisher": "UBC",
-            "resource_type": { "id": "book" },
+            "resource_type": { "id": "book", "props": { "type": "t" } },
             "rights": [{ "id": "cc" }],
             "subjects": [{ "id": "s", "subject": "S" }],
         });
@@ -139,6 +174,7 @@ mod tests {
     fn a_record_that_is_gone_gives_nulls_and_empty_lists() {
         let fields = enriched(&Value::Null);
         assert_eq!(fields["publisher"], Value::Null);
+        assert_eq!(fields["resource_type"], Value::Null);
         assert_eq!(fields["affiliations"], json!([]));
         assert_eq!(fields.len(), super::Oracle::FIELDS.len());
     }

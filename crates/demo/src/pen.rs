@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::fingerprint::Fingerprint;
 use crate::http::{Answer, Failure, Http};
-use crate::invenio::{Click, Kind, Minted, Month, Site};
-use crate::ledger::{Ledger, Reply};
+use crate::invenio::{Click, Minted, Site};
+use crate::ledger::{Ledger, Reply, Shape};
 
 /// Attempts at a bulk whose connection broke or that the server failed to answer (5xx).
 const ATTEMPTS: u32 = 5;
@@ -33,6 +33,7 @@ pub struct Written {
 
 struct Sent<'a> {
     click: &'a Click,
+    index: String,
     minted: Minted,
     content: Fingerprint,
 }
@@ -56,7 +57,8 @@ impl Pen {
         for click in clicks {
             let minted = click.mint()?;
             let content = content(&minted.source);
-            sent.push(Sent { click, minted, content });
+            let index = self.site.index(click.kind, click.month);
+            sent.push(Sent { click, index, minted, content });
         }
         {
             let mut ledger = lock(ledger);
@@ -64,67 +66,73 @@ impl Pen {
                 ledger.sent(click.kind, click.month, minted.id);
             }
         }
-        let written = self.deliver(self.lines(&sent), sent.len()).await;
+        let written = self.deliver(&sent).await;
         let mut ledger = lock(ledger);
-        for (Sent { click, minted, content }, reply) in sent.iter().zip(&written.replies) {
+        for (Sent { click, minted, content, .. }, reply) in sent.iter().zip(&written.replies) {
             ledger.answered(click.kind, click.month, minted.id, *content, *reply);
         }
         drop(ledger);
         Ok(written)
     }
 
-    fn lines(&self, sent: &[Sent<'_>]) -> String {
-        let mut names: BTreeMap<(Kind, Month), String> = BTreeMap::new();
-        let mut lines = String::with_capacity(sent.len() * 640);
-        for Sent { click, minted, .. } in sent {
-            let index = names
-                .entry((click.kind, click.month))
-                .or_insert_with(|| self.site.index(click.kind, click.month));
-            let action = json!({ "index": { "_index": index, "_id": minted.id.to_string() } });
-            lines.push_str(&action.to_string());
-            lines.push('\n');
-            lines.push_str(&minted.source.to_string());
-            lines.push('\n');
-        }
-        lines
-    }
-
-    async fn deliver(&self, lines: String, count: usize) -> Written {
-        let lines = bytes::Bytes::from(lines);
+    async fn deliver(&self, sent: &[Sent<'_>]) -> Written {
+        let lines = lines(sent);
+        let names: Vec<&str> = sent.iter().map(|sent| sent.index.as_str()).collect();
         let mut unsure = false;
         for attempt in 1..=ATTEMPTS {
             match self.http.bulk("/_bulk", lines.clone()).await {
-                Ok(answer) if answer.status < 500 => return read(&answer, count, unsure),
+                Ok(answer) if answer.status < 500 => return read(&answer, &names, unsure),
                 Ok(_) | Err(Failure::Unknown(_)) => unsure = true,
                 Err(Failure::NotSent(_)) => {}
             }
             tokio::time::sleep(Duration::from_millis(100) * attempt).await;
         }
         let reply = if unsure { Reply::Unknown } else { Reply::Refused };
-        let refusals = BTreeMap::from([("no answer".to_owned(), count as u64)]);
-        Written { replies: vec![reply; count], refusals }
+        Written::all(reply, sent.len(), "no answer")
     }
 }
 
-/// Reads a bulk answer. `unsure`: an earlier attempt at the same bulk may have been applied, so a
-/// refusal proves nothing.
-fn read(answer: &Answer, count: usize, unsure: bool) -> Written {
+impl Written {
+    fn all(reply: Reply, count: usize, why: &str) -> Self {
+        let refusals = BTreeMap::from([(why.to_owned(), count as u64)]);
+        Self { replies: vec![reply; count], refusals }
+    }
+}
+
+fn lines(sent: &[Sent<'_>]) -> bytes::Bytes {
+    let mut lines = String::with_capacity(sent.len() * 768);
+    for Sent { index, minted, .. } in sent {
+        let action = json!({ "index": { "_index": index, "_id": minted.id.to_string() } });
+        lines.push_str(&action.to_string());
+        lines.push('\n');
+        lines.push_str(&minted.source.to_string());
+        lines.push('\n');
+    }
+    lines.into()
+}
+
+/// Reads a bulk answer; `names` are the index names the operations were sent to. `unsure`: an earlier
+/// attempt at the same bulk may have been applied, so a refusal proves nothing.
+///
+/// The answer names the index that took the write: the name itself as long as it is an index, another
+/// once it is an alias.
+fn read(answer: &Answer, names: &[&str], unsure: bool) -> Written {
     let no = if unsure { Reply::Unknown } else { Reply::Refused };
     if !answer.is_ok() {
-        let refusals = BTreeMap::from([(format!("status {}", answer.status), count as u64)]);
-        return Written { replies: vec![no; count], refusals };
+        return Written::all(no, names.len(), &format!("status {}", answer.status));
     }
     let body = answer.json().unwrap_or(Value::Null);
     let items = body["items"].as_array().map_or(&[][..], Vec::as_slice);
     let mut written = Written::default();
-    for number in 0..count {
+    for (number, name) in names.iter().enumerate() {
         let item = items.get(number).map_or(&Value::Null, |item| &item["index"]);
         let reply = match item["status"].as_u64() {
-            Some(200..=299) => Reply::Acknowledged,
+            Some(200..=299) if item["_index"] == **name => Reply::Acknowledged(Shape::Enriched),
+            Some(200..=299) => Reply::Acknowledged(Shape::AsWritten),
             Some(400..=499) => no,
             _ => Reply::Unknown,
         };
-        if reply != Reply::Acknowledged {
+        if !matches!(reply, Reply::Acknowledged(_)) {
             let why = item["error"]["type"].as_str().unwrap_or("no reason given");
             *written.refusals.entry(why.to_owned()).or_default() += 1;
         }
@@ -147,7 +155,7 @@ pub(crate) fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Reply, read};
+    use super::{Answer, Reply, Shape, read};
 
     fn answer(status: u16, body: &'static str) -> Answer {
         Answer { status, body: body.into() }
@@ -155,23 +163,25 @@ mod tests {
 
     #[test]
     fn replies_follow_the_items() {
-        use Reply::{Acknowledged as A, Refused as R, Unknown as U};
-        let mixed = r#"{"errors":true,"items":[{"index":{"status":201}},
+        use Reply::{Refused as R, Unknown as U};
+        const A: Reply = Reply::Acknowledged(Shape::Enriched);
+        const N: Reply = Reply::Acknowledged(Shape::AsWritten);
+        let mixed = r#"{"errors":true,"items":[{"index":{"status":201,"_index":"a"}},
             {"index":{"status":403,"error":{"type":"cluster_block_exception"}}},
             {"index":{"status":503,"error":{"type":"unavailable_shards_exception"}}},
-            {"index":{"status":200}}]}"#;
+            {"index":{"status":200,"_index":"a-v2"}}]}"#;
         let cases = [
-            (200, mixed, false, [A, R, U, A]),
-            (200, mixed, true, [A, U, U, A]),
+            (200, mixed, false, [A, R, U, N]),
+            (200, mixed, true, [A, U, U, N]),
             (200, "garbage", false, [U, U, U, U]),
             (429, "{}", false, [R, R, R, R]),
             (403, "{}", true, [U, U, U, U]),
         ];
         for (status, body, unsure, replies) in cases {
-            let written = read(&answer(status, body), 4, unsure);
+            let written = read(&answer(status, body), &["a"; 4], unsure);
             assert_eq!(written.replies, replies, "{status} {unsure}");
         }
-        let refusals = read(&answer(200, mixed), 4, false).refusals;
+        let refusals = read(&answer(200, mixed), &["a"; 4], false).refusals;
         assert_eq!(refusals["cluster_block_exception"], 1);
     }
 }

@@ -42,7 +42,7 @@ impl Refusals {
     fn note(&mut self, clicks: &[Click], written: &Written, now: Instant) {
         for (click, reply) in clicks.iter().zip(&written.replies) {
             let name = (click.kind, click.month);
-            if *reply == Reply::Acknowledged {
+            if matches!(reply, Reply::Acknowledged(_)) {
                 if let Some(since) = self.since.remove(&name) {
                     self.longest = self.longest.max(now.duration_since(since));
                 }

@@ -65,7 +65,8 @@ impl EventId {
 
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", moment(i64::from(self.window)), hex(&self.digest))
+        let window = moment(i64::from(self.window)).map_err(|_| fmt::Error)?;
+        write!(f, "{window}-{}", hex(&self.digest))
     }
 }
 
@@ -130,7 +131,8 @@ impl Click {
         sha.update(visitor_id.as_bytes());
         let window = u32::try_from(self.window()).context("click before 1970")?;
         let id = EventId { window, digest: sha.finalize().into() };
-        Ok(Minted { id, source: self.document(&recid, &unique_id, &visitor_id, &bucket, &file) })
+        let source = self.document(&recid, &unique_id, &visitor_id, &bucket, &file)?;
+        Ok(Minted { id, source })
     }
 
     fn document(
@@ -140,11 +142,11 @@ impl Click {
         visitor_id: &str,
         bucket: &str,
         file: &str,
-    ) -> Value {
+    ) -> anyhow::Result<Value> {
         let mut of_visitor = Rng::with_seed(Mix::new(3).with(self.visitor).value());
         let hour = u64::try_from(self.at / 3600).unwrap_or_default();
         let mut document = json!({
-            "timestamp": moment(self.at),
+            "timestamp": moment(self.at)?,
             "recid": recid,
             "parent_recid": parent_recid(self.record),
             "unique_id": unique_id,
@@ -154,7 +156,7 @@ impl Click {
             "referrer": pick(&mut of_visitor, &REFERRERS),
             "via_api": of_visitor.u8(..) < 20,
             "is_robot": of_visitor.u8(..) < 8,
-            "updated_timestamp": micros(self.written_us),
+            "updated_timestamp": micros(self.written_us)?,
         });
         if self.tells_machines {
             document["is_machine"] = Value::Bool(of_visitor.u8(..) < 12);
@@ -166,7 +168,7 @@ impl Click {
             document["file_key"] = pick(&mut of_file, &FILES);
             document["size"] = of_file.u64(900..90_000_000).into();
         }
-        document
+        Ok(document)
     }
 }
 
@@ -217,17 +219,15 @@ fn pseudonym(mix: Mix) -> String {
 }
 
 /// `YYYY-MM-DDTHH:MM:SS` of a moment in seconds since 1970.
-fn moment(epoch: i64) -> String {
-    Timestamp::from_second(epoch)
-        .map(|moment| moment.strftime("%Y-%m-%dT%H:%M:%S").to_string())
-        .unwrap_or_default()
+fn moment(epoch: i64) -> anyhow::Result<String> {
+    let moment = Timestamp::from_second(epoch).context("moment outside the calendar")?;
+    Ok(moment.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }
 
 /// The same with six digits of fraction, of microseconds since 1970.
-fn micros(epoch_us: i64) -> String {
-    Timestamp::from_microsecond(epoch_us)
-        .map(|moment| moment.strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string())
-        .unwrap_or_default()
+fn micros(epoch_us: i64) -> anyhow::Result<String> {
+    let moment = Timestamp::from_microsecond(epoch_us).context("moment outside the calendar")?;
+    Ok(moment.strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string())
 }
 
 #[cfg(test)]

@@ -153,7 +153,9 @@ fn metadata(rng: &mut Rng, number: u32) -> Value {
     maybe(fields, rng, "languages", |rng| {
         some(rng, 1..3, &words::LANGUAGES)
             .into_iter()
-            .map(|(id, title)| json!({ "@v": version(rng), "id": id, "title": { "en": title } }))
+            .map(|(id, title)| json!({
+                "@v": version(rng), "id": id, "title": { "en": title }, "props": { "alpha_2": "xx" },
+            }))
             .collect()
     });
     maybe(fields, rng, "subjects", subjects);
@@ -169,7 +171,7 @@ fn resource_type(rng: &mut Rng) -> Value {
         "@v": version(rng),
         "id": format!("{kind}-{subtype}"),
         "title": { "en": title, "de": format!("{title} (de)") },
-        "props": { "type": kind, "subtype": subtype },
+        "props": { "type": kind, "subtype": subtype, "csl": "article" },
     })
 }
 
@@ -195,8 +197,8 @@ fn affiliations(rng: &mut Rng) -> Value {
         .map(|(id, name)| match id {
             "" => json!({ "name": name }),
             id => json!({
-                "@v": version(rng), "id": id, "name": name,
-                "identifiers": [{ "identifier": id, "scheme": "ror" }],
+                "@v": version(rng), "id": id, "name": name, "acronym": "ABC",
+                "identifiers": [{ "identifier": id, "scheme": "ror", "preferred": true }],
             }),
         })
         .collect()
@@ -232,7 +234,7 @@ fn funding(rng: &mut Rng) -> Value {
             let award = json!({ "title": { "en": "Award" }, "number": rng.u32(..).to_string() });
             match rng.u8(..6) {
                 0 => json!({ "award": award }),
-                _ => json!({ "funder": { "@v": version(rng), "id": id, "name": name }, "award": award }),
+                _ => json!({ "funder": { "@v": version(rng), "id": id, "name": name, "country": "CH" }, "award": award }),
             }
         })
         .collect()

@@ -125,7 +125,7 @@ impl Site {
             record: self.some_record(&mut rng, kind),
             visitor: stream.with(ordinal % visitors).value(),
             at,
-            written_us: (at + rng.i64(1..1_800)) * 1_000_000 + rng.i64(..1_000_000),
+            written_us: (at + rng.i64(1..1_800)) * 1_000_000 + rng.i64(0..1_000_000),
             tells_machines: self.tells_machines(month),
         }
     }
@@ -193,6 +193,8 @@ mod tests {
                 for ordinal in 0..site.past_events(kind, month) {
                     let click = site.past(kind, month, ordinal);
                     assert!(Month::of(click.at).unwrap() == month, "{click:?}");
+                    let delay = click.written_us / 1_000_000 - click.at;
+                    assert!((0..=1_800).contains(&delay), "{click:?}");
                     assert_eq!(click, site.past(kind, month, ordinal));
                     ids.insert(click.mint().unwrap().id);
                     made += 1;
