@@ -1,0 +1,330 @@
+//! A pipeline, compiled: every name found its slot, every path its rule, before the first document.
+
+use std::sync::Arc;
+
+use segue_model::recipe::{ConvertKind, Copy, OnMissing, Path, Segment, Step};
+
+use crate::cache::{Brought, Fragment};
+use crate::copy::CopyRule;
+use crate::draft::{Names, Slot};
+use crate::filter::FilterRule;
+use crate::json::push_quoted;
+use crate::{Error, LookupSpec, View, Worker};
+
+/// A compiled pipeline.
+#[derive(Debug)]
+pub struct Program {
+    specs: Vec<LookupSpec>,
+    pub(crate) lookups: Vec<LookupRule>,
+    pub(crate) names: Names,
+    pub(crate) operations: Vec<Operation>,
+}
+
+/// How a lookup is done and what is rendered from its row.
+#[derive(Debug)]
+pub(crate) struct LookupRule {
+    pub(crate) name: String,
+    pub(crate) key: Target,
+    pub(crate) on_missing: OnMissing,
+    pub(crate) no_row: Arc<str>,
+    /// Fields that only need this row, rendered together once per key.
+    pub(crate) groups: Vec<Vec<CopyRule>>,
+    pub(crate) keeps_row: bool,
+}
+
+/// A field that a step reads or writes.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) slot: Slot,
+    pub(crate) quoted: Vec<u8>,
+    /// Whether to go into the list found at the first name.
+    pub(crate) into: bool,
+    pub(crate) rest: Vec<Segment>,
+    pub(crate) spelling: Path,
+}
+
+/// One step, or a part of one, ready to run.
+#[derive(Debug)]
+pub(crate) enum Operation {
+    /// Find the row of this lookup.
+    Lookup(usize),
+    /// Add the rendered members of a lookup's group.
+    Group {
+        lookup: usize,
+        group: usize,
+        members: Vec<Target>,
+        last_word: bool,
+    },
+    /// Add constant members.
+    Constants {
+        fragment: Arc<Fragment>,
+        members: Vec<Target>,
+        last_word: bool,
+    },
+    /// Copy one field that isn't in a group.
+    Copy {
+        rule: CopyRule,
+        target: Target,
+    },
+    /// Set one field below the top level.
+    Set {
+        target: Target,
+        value: Vec<u8>,
+    },
+    Rename {
+        old: Target,
+        new: Target,
+    },
+    Remove(Target),
+    Convert {
+        target: Target,
+        kind: ConvertKind,
+    },
+    Filter {
+        rule: FilterRule,
+        slot: Slot,
+    },
+}
+
+impl Program {
+    /// Compiles a pipeline.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLookup`] if a step copies from a lookup that no earlier step does.
+    pub fn compile(steps: &[Step]) -> Result<Self, Error> {
+        let mut program = Self {
+            specs: Vec::new(),
+            lookups: Vec::new(),
+            names: Names::default(),
+            operations: Vec::new(),
+        };
+        for step in steps {
+            program.step(step, steps)?;
+        }
+        program.grant_last_words();
+        Ok(program)
+    }
+
+    /// The lookups, in the order their views are to be given to [`Program::bind`].
+    #[must_use]
+    pub fn lookups(&self) -> &[LookupSpec] {
+        &self.specs
+    }
+
+    /// Whether documents go through unchanged.
+    #[must_use]
+    pub fn is_pass_through(&self) -> bool {
+        self.operations.is_empty()
+    }
+
+    /// Joins the program with the rows of its lookups.
+    ///
+    /// # Errors
+    /// [`Error::Views`] if their number is wrong, [`Error::OtherLookup`] if one was made for
+    /// another lookup.
+    pub fn bind(self, views: Vec<Arc<View>>) -> Result<Bound, Error> {
+        if views.len() != self.specs.len() {
+            return Err(Error::Views { lookups: self.specs.len(), views: views.len() });
+        }
+        for (view, spec) in views.iter().zip(&self.specs) {
+            view.check_made_for(spec)?;
+        }
+        let missing = self.lookups.iter().map(|rule| Arc::new(rule.bring(None))).collect();
+        Ok(Bound { inner: Arc::new(Inner { program: self, views, missing }) })
+    }
+
+    fn step(&mut self, step: &Step, steps: &[Step]) -> Result<(), Error> {
+        match step {
+            Step::Lookup(lookup) => {
+                let key = self.target(&lookup.key);
+                let no_row = format!("lookup `{}` has no row", lookup.name);
+                self.operations.push(Operation::Lookup(self.lookups.len()));
+                self.specs.push(LookupSpec::new(lookup, steps));
+                self.lookups.push(LookupRule {
+                    name: lookup.name.clone(),
+                    key,
+                    on_missing: lookup.on_missing,
+                    no_row: Arc::from(no_row),
+                    groups: Vec::new(),
+                    keeps_row: false,
+                });
+            }
+            Step::Copy(copy) => self.copy(copy)?,
+            Step::Set(set) => {
+                for (path, value) in &set.fields {
+                    let target = self.target(path);
+                    self.set(target, value.as_str().as_bytes());
+                }
+            }
+            Step::Rename(rename) => {
+                for (old, new) in &rename.fields {
+                    let (old, new) = (self.target(old), self.target(new));
+                    self.operations.push(Operation::Rename { old, new });
+                }
+            }
+            Step::Remove(remove) => {
+                for path in &remove.fields {
+                    let target = self.target(path);
+                    self.operations.push(Operation::Remove(target));
+                }
+            }
+            Step::Convert(convert) => {
+                for (path, kind) in &convert.fields {
+                    let target = self.target(path);
+                    self.operations.push(Operation::Convert { target, kind: *kind });
+                }
+            }
+            Step::Filter(filter) => {
+                let rule = FilterRule::compile(filter);
+                let slot = self.target(&rule.field).slot;
+                self.operations.push(Operation::Filter { rule, slot });
+            }
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, copy: &Copy) -> Result<(), Error> {
+        for field in &copy.fields {
+            let place = |name: &str| self.lookups.iter().position(|lookup| lookup.name == name);
+            let rule = CopyRule::compile(field, &place)?;
+            let target = self.target(&rule.target);
+            match rule.only_lookup().filter(|_| target.rest.is_empty()) {
+                Some(lookup) => self.add_to_group(lookup, rule, target),
+                None => {
+                    for (at, lookup) in self.lookups.iter_mut().enumerate() {
+                        lookup.keeps_row |= rule.reads(at);
+                    }
+                    self.operations.push(Operation::Copy { rule, target });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fields that follow each other and need the same row are rendered together.
+    fn add_to_group(&mut self, from: usize, rule: CopyRule, target: Target) {
+        if let Some(Operation::Group { lookup, group, members, .. }) = self.operations.last_mut()
+            && *lookup == from
+        {
+            members.push(target);
+            self.lookups[from].groups[*group].push(rule);
+            return;
+        }
+        let groups = &mut self.lookups[from].groups;
+        groups.push(vec![rule]);
+        let group = groups.len() - 1;
+        let members = vec![target];
+        self.operations.push(Operation::Group { lookup: from, group, members, last_word: false });
+    }
+
+    fn set(&mut self, target: Target, value: &[u8]) {
+        if !target.rest.is_empty() {
+            self.operations.push(Operation::Set { target, value: value.to_vec() });
+            return;
+        }
+        let mut fragment = Fragment::default();
+        // Appending a constant can't fail.
+        let _ = fragment.push(&target.quoted, |out| {
+            out.extend_from_slice(value);
+            Ok(())
+        });
+        let (fragment, members) = (Arc::new(fragment), vec![target]);
+        self.operations.push(Operation::Constants { fragment, members, last_word: false });
+    }
+
+    fn target(&mut self, path: &Path) -> Target {
+        let (first, rest) = path
+            .segments()
+            .split_first()
+            .map_or(("", &[][..]), |(first, rest)| (first.name.as_str(), rest));
+        let mut quoted = Vec::with_capacity(first.len() + 2);
+        push_quoted(&mut quoted, first.as_bytes());
+        Target {
+            slot: self.names.slot(first),
+            quoted,
+            into: path.segments().first().is_some_and(|segment| segment.each),
+            rest: rest.to_vec(),
+            spelling: path.clone(),
+        }
+    }
+
+    /// Members that no later step asks for need no slot: their bytes are appended at the end.
+    fn grant_last_words(&mut self) {
+        let mut later: Vec<Slot> = Vec::new();
+        for operation in self.operations.iter_mut().rev() {
+            if let Operation::Group { members, last_word, .. }
+            | Operation::Constants { members, last_word, .. } = operation
+            {
+                *last_word = members.iter().all(|member| !later.contains(&member.slot));
+            }
+            let slots: Vec<Slot> = match operation {
+                Operation::Lookup(at) => vec![self.lookups[*at].key.slot],
+                Operation::Group { members, .. } | Operation::Constants { members, .. } => {
+                    members.iter().map(|member| member.slot).collect()
+                }
+                Operation::Copy { target, .. }
+                | Operation::Set { target, .. }
+                | Operation::Remove(target)
+                | Operation::Convert { target, .. } => vec![target.slot],
+                Operation::Rename { old, new } => vec![old.slot, new.slot],
+                Operation::Filter { slot, .. } => vec![*slot],
+            };
+            later.extend(slots);
+        }
+    }
+}
+
+impl LookupRule {
+    /// What a row, or the lack of one, brings.
+    pub(crate) fn bring(&self, row: Option<Vec<u8>>) -> Brought {
+        let groups = self.groups.iter().map(|rules| {
+            let mut fragment = Fragment::default();
+            for rule in rules {
+                let name = rule.target.segments().first().map_or("", |first| first.name.as_str());
+                let mut quoted = Vec::with_capacity(name.len() + 2);
+                push_quoted(&mut quoted, name.as_bytes());
+                fragment.push(&quoted, |out| rule.render(&|_| row.as_deref(), out))?;
+            }
+            Ok(Arc::new(fragment))
+        });
+        let groups = groups.collect();
+        Brought { found: row.is_some(), groups, row: row.filter(|_| self.keeps_row) }
+    }
+}
+
+/// A program with the rows of its lookups. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) program: Program,
+    pub(crate) views: Vec<Arc<View>>,
+    /// Per lookup, what a missing row brings.
+    pub(crate) missing: Vec<Arc<Brought>>,
+}
+
+/// Bytes of rendered rows that one worker keeps by default.
+const CACHE_BYTES: usize = 4 << 20;
+
+impl Bound {
+    /// A worker with its own buffers; one per lane.
+    #[must_use]
+    pub fn worker(&self) -> Worker {
+        self.worker_with_cache(CACHE_BYTES)
+    }
+
+    /// A worker that keeps at most so many bytes of rendered rows, over all lookups.
+    #[must_use]
+    pub fn worker_with_cache(&self, bytes: usize) -> Worker {
+        Worker::new(Arc::clone(&self.inner), bytes)
+    }
+
+    /// Whether documents go through unchanged.
+    #[must_use]
+    pub fn is_pass_through(&self) -> bool {
+        self.inner.program.is_pass_through()
+    }
+}

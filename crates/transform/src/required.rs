@@ -1,0 +1,38 @@
+//! Fields that a document must have.
+
+use segue_model::recipe::Path;
+
+use crate::json::{Found, find, trim};
+
+/// The first of the paths that the document doesn't have, or has only as null. A list on the way
+/// counts as the field being there if the path ends at it, and as missing if it goes on.
+#[must_use]
+pub fn has_fields<'p>(source: &[u8], paths: &'p [Path]) -> Option<&'p Path> {
+    let source = trim(source);
+    paths.iter().find(|path| !matches!(find(source, path.segments()), Found::Value(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_and_null_are_named() {
+        let paths: Vec<Path> = ["a", "b.c"].iter().map(|path| Path::parse(path).unwrap()).collect();
+        for (source, expected) in [
+            (r#"{"a":1,"b":{"c":0}}"#, None),
+            (r#" {"b":{"c":[]},"a":false}"#, None),
+            (r#"{"\u0061":1,"b":{"c":""}}"#, None),
+            (r#"{"a":null,"b":{"c":0}}"#, Some("a")),
+            (r#"{"b":{"c":0}}"#, Some("a")),
+            (r#"{"a":1,"b":{"c":null}}"#, Some("b.c")),
+            (r#"{"a":1,"b":5}"#, Some("b.c")),
+            (r#"{"a":1,"b":[{"c":1}]}"#, Some("b.c")),
+            ("[]", Some("a")),
+            ("", Some("a")),
+        ] {
+            let missing = has_fields(source.as_bytes(), &paths).map(ToString::to_string);
+            assert_eq!(missing.as_deref(), expected, "{source}");
+        }
+    }
+}

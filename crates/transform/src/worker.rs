@@ -1,0 +1,263 @@
+//! Running a program over one document after another.
+
+use std::sync::Arc;
+
+use segue_model::recipe::OnMissing;
+
+use crate::cache::{Brought, Cache, Fragment};
+use crate::copy::{CopyRule, From};
+use crate::draft::Draft;
+use crate::edit::{self, Change};
+use crate::error::shown;
+use crate::json::{Found, find, push_clean, scalar_text};
+use crate::program::{Inner, LookupRule, Operation, Target};
+use crate::{Error, View};
+
+/// A document as it was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Document<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its routing, where it has one of its own.
+    pub routing: Option<&'a str>,
+    /// Its source, raw JSON.
+    pub source: &'a [u8],
+}
+
+/// What became of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its new source has been appended.
+    Written,
+    /// The recipe leaves it out. Reasons are few: they are counted.
+    Filtered {
+        /// Why, in the recipe's words or the lookup's.
+        reason: Arc<str>,
+    },
+    /// It can't be transformed: a dead letter.
+    Refused {
+        /// Why, naming field and value.
+        reason: String,
+    },
+}
+
+/// One lane's way through the program: buffers and a bounded cache.
+#[derive(Debug)]
+pub struct Worker {
+    inner: Arc<Inner>,
+    caches: Vec<Cache>,
+    brought: Vec<Option<Arc<Brought>>>,
+    draft: Draft,
+    scratch: Vec<u8>,
+}
+
+/// Why a document's way ends early.
+enum End {
+    Filtered(Arc<str>),
+    Refused(String),
+    Stopped(Error),
+}
+
+impl std::convert::From<String> for End {
+    fn from(reason: String) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+impl Worker {
+    pub(crate) fn new(inner: Arc<Inner>, cache_bytes: usize) -> Self {
+        let lookups = inner.program.lookups.len();
+        let share = cache_bytes / lookups.max(1);
+        Self {
+            caches: (0..lookups).map(|_| Cache::new(share)).collect(),
+            brought: vec![None; lookups],
+            draft: Draft::default(),
+            scratch: Vec::new(),
+            inner,
+        }
+    }
+
+    /// Transforms one document and appends its new source, on one line, to `out`. Unless the
+    /// outcome is [`Outcome::Written`], `out` is left as it was.
+    ///
+    /// # Errors
+    /// When the rows of a lookup can't be read. That is no document's fault: the part must stop.
+    pub fn apply(&mut self, document: Document<'_>, out: &mut Vec<u8>) -> Result<Outcome, Error> {
+        let source = document.source;
+        if source.is_empty() {
+            return Ok(Outcome::Refused { reason: "the document has no source".to_owned() });
+        }
+        if self.inner.program.is_pass_through() {
+            push_clean(out, source);
+            return Ok(Outcome::Written);
+        }
+        match self.run(source) {
+            Ok(()) => {
+                self.draft.write(source, out);
+                Ok(Outcome::Written)
+            }
+            Err(End::Filtered(reason)) => Ok(Outcome::Filtered { reason }),
+            Err(End::Refused(reason)) => Ok(Outcome::Refused { reason }),
+            Err(End::Stopped(error)) => Err(error),
+        }
+    }
+
+    fn run(&mut self, source: &[u8]) -> Result<(), End> {
+        let inner = Arc::clone(&self.inner);
+        self.draft.read(source, &inner.program.names)?;
+        inner
+            .program
+            .operations
+            .iter()
+            .try_for_each(|operation| self.step(source, &inner, operation))
+    }
+
+    fn step(&mut self, source: &[u8], inner: &Inner, operation: &Operation) -> Result<(), End> {
+        match operation {
+            Operation::Lookup(at) => {
+                let rule = &inner.program.lookups[*at];
+                self.look_up(source, *at, rule, &inner.views[*at], &inner.missing[*at])
+            }
+            Operation::Group { lookup, group, members, last_word } => {
+                let Some(brought) = self.brought[*lookup].clone() else { return Ok(()) };
+                let groups = brought.groups.as_ref().map_err(|reason| reason.clone())?;
+                self.add(&groups[*group], members, *last_word);
+                Ok(())
+            }
+            Operation::Constants { fragment, members, last_word } => {
+                self.add(fragment, members, *last_word);
+                Ok(())
+            }
+            Operation::Copy { rule, target } => self.copy(source, rule, target),
+            Operation::Set { target, value } => self.put(source, target, value),
+            Operation::Rename { old, new } => self.rename(source, old, new),
+            Operation::Remove(target) => self.change(source, target, &mut |_| Ok(Change::Gone)),
+            Operation::Convert { target, kind } => self.change(source, target, &mut |value| {
+                let converted = crate::convert::convert(value, *kind)?;
+                let same = *converted == *value;
+                Ok(if same { Change::Keep } else { Change::Put(converted.into_owned()) })
+            }),
+            Operation::Filter { rule, slot } => match rule.drops(self.draft.get(source, *slot)) {
+                true => Err(End::Filtered(Arc::clone(&rule.reason))),
+                false => Ok(()),
+            },
+        }
+    }
+
+    fn look_up(
+        &mut self,
+        source: &[u8],
+        at: usize,
+        rule: &LookupRule,
+        view: &View,
+        missing: &Arc<Brought>,
+    ) -> Result<(), End> {
+        let value = self.draft.get(source, rule.key.slot);
+        let key = match value.map_or(Found::Nothing, |value| find(value, &rule.key.rest)) {
+            Found::Value(raw) => scalar_text(raw),
+            Found::Nothing | Found::List(_) => None,
+        };
+        let brought = match &key {
+            None => Arc::clone(missing),
+            Some(key) => match self.caches[at].get(key) {
+                Some(brought) => brought,
+                None => {
+                    let row = view.row(key).map_err(End::Stopped)?;
+                    let brought = match row {
+                        Some(row) => Arc::new(rule.bring(Some(row))),
+                        None => Arc::clone(missing),
+                    };
+                    self.caches[at].insert(key, Arc::clone(&brought));
+                    brought
+                }
+            },
+        };
+        if !brought.found {
+            match rule.on_missing {
+                OnMissing::Keep => {}
+                OnMissing::Filter => return Err(End::Filtered(Arc::clone(&rule.no_row))),
+                OnMissing::DeadLetter => {
+                    let key = key.map_or("(none)".to_owned(), |key| shown(&key));
+                    let field = &rule.key.spelling;
+                    return Err(End::Refused(format!("{} for {field} `{key}`", rule.no_row)));
+                }
+            }
+        }
+        self.brought[at] = Some(brought);
+        Ok(())
+    }
+
+    /// Adds rendered members; those that the document has already take the new value in place.
+    fn add(&mut self, fragment: &Arc<Fragment>, members: &[Target], last_word: bool) {
+        if last_word && !members.iter().any(|member| self.draft.has(member.slot)) {
+            self.draft.append(fragment);
+            return;
+        }
+        for (member, value) in members.iter().zip(fragment.values()) {
+            self.draft.put(member.slot, &member.quoted, value);
+        }
+    }
+
+    fn copy(&mut self, source: &[u8], rule: &CopyRule, target: &Target) -> Result<(), End> {
+        self.scratch.clear();
+        self.draft.write(source, &mut self.scratch);
+        let (document, brought) = (crate::json::trim(&self.scratch), &self.brought);
+        let root = |from: From| match from {
+            From::Document => Some(document),
+            From::Lookup(at) => brought[at].as_ref()?.row.as_deref(),
+        };
+        let mut value = Vec::new();
+        rule.render(&root, &mut value)?;
+        self.put(source, target, &value)
+    }
+
+    fn put(&mut self, source: &[u8], target: &Target, value: &[u8]) -> Result<(), End> {
+        let whole = edit::put(self.draft.get(source, target.slot), &target.rest, value);
+        let whole = whole.map_err(|reason| at_field(target, &reason))?;
+        self.draft.put(target.slot, &target.quoted, &whole);
+        Ok(())
+    }
+
+    fn change(&mut self, source: &[u8], target: &Target, leaf: edit::Leaf<'_>) -> Result<(), End> {
+        let Some(value) = self.draft.get(source, target.slot) else { return Ok(()) };
+        let change = edit::change(value, target.into, &target.rest, leaf);
+        match change.map_err(|reason| at_field(target, &reason))? {
+            Change::Keep => {}
+            Change::Gone => self.draft.remove(target.slot),
+            Change::Put(value) => self.draft.put(target.slot, &target.quoted, &value),
+        }
+        Ok(())
+    }
+
+    fn rename(&mut self, source: &[u8], old: &Target, new: &Target) -> Result<(), End> {
+        let value = self.peek(source, old)?;
+        let Some(value) = value else { return Ok(()) };
+        if self.peek(source, new)?.is_some() {
+            let reason =
+                format!("`{}` can't become `{}`: that is there", old.spelling, new.spelling);
+            return Err(End::Refused(reason));
+        }
+        if old.rest.is_empty() && new.rest.is_empty() {
+            self.draft.rename(old.slot, new.slot, &new.quoted);
+            return Ok(());
+        }
+        self.change(source, old, &mut |_| Ok(Change::Gone))?;
+        self.put(source, new, &value)
+    }
+
+    /// The value at a path, null included.
+    fn peek(&self, source: &[u8], target: &Target) -> Result<Option<Vec<u8>>, End> {
+        let Some(value) = self.draft.get(source, target.slot) else { return Ok(None) };
+        let mut found = None;
+        let seen = edit::change(value, target.into, &target.rest, &mut |value| {
+            found = Some(value.to_vec());
+            Ok(Change::Keep)
+        });
+        seen.map_err(|reason| at_field(target, &reason))?;
+        Ok(found)
+    }
+}
+
+fn at_field(target: &Target, reason: &str) -> String {
+    format!("field `{}`: {reason}", target.spelling)
+}
