@@ -38,6 +38,11 @@ struct Blocked {
 }
 
 impl Answer {
+    /// Whether the engine found the index blocked and did nothing.
+    fn passed_over(&self) -> bool {
+        self.acknowledged && self.indices.is_empty()
+    }
+
     /// The status alone proves nothing: a block that timed out is answered with 200 too.
     fn judge(&self, index: &str) -> BlockAnswer {
         let blocked = self.indices.iter().any(|entry| entry.name == index)
@@ -58,22 +63,32 @@ impl Cluster {
     /// under way have ended. Sent once; sending it again does no harm.
     ///
     /// This is the engine's block interface. Its settings form answers before writes have ended and
-    /// must not be used in its place.
+    /// must not be used in its place. An index that is blocked already is passed over by the engine,
+    /// which then does not wait for anything; so its block is lifted and set anew, and for a moment
+    /// writes go through. They too have ended when the answer is [`BlockAnswer::Drained`]: read
+    /// checkpoints after it, never before.
     ///
     /// # Errors
-    /// [`Error::Guard`] for a name that is not one index; failures of the request, after which the
-    /// index may be blocked.
+    /// [`Error::Guard`] for a name that is not one index; failures of the requests, after which the
+    /// index may or may not be blocked.
     pub async fn block_writes(&self, index: &str, timeout: Duration) -> Result<BlockAnswer, Error> {
         exact(index)?;
+        let mut answer = self.put_block(index, timeout).await?;
+        if answer.passed_over() {
+            self.put_settings(index, &json!({ "index.blocks.write": null })).await?;
+            answer = self.put_block(index, timeout).await?;
+        }
+        Ok(answer.judge(index))
+    }
+
+    async fn put_block(&self, index: &str, timeout: Duration) -> Result<Answer, Error> {
         let request = Request::put(path(&[index, "_block", "write"]))
             .query("timeout", &format!("{}ms", timeout.as_millis().max(1)))
             .timeout(timeout + Duration::from_secs(5));
         let call = request.call();
         let answer = self.send(request).await?;
-        match serde_json::from_slice::<Answer>(&answer.body) {
-            Ok(answer) => Ok(answer.judge(index)),
-            Err(e) => Err(Error::Malformed { call, what: e.to_string() }),
-        }
+        serde_json::from_slice(&answer.body)
+            .map_err(|e| Error::Malformed { call, what: e.to_string() })
     }
 
     /// Lets writes to `index` through again, and looks whether they are.
@@ -97,18 +112,19 @@ impl Cluster {
     /// # Errors
     /// Failures of the requests.
     pub async fn write_blocked(&self, index: &str) -> Result<bool, Error> {
+        exact(index)?;
         let blocks = Request::get(path(&["_cluster", "state", "blocks", index]));
         let settings = Request::get(path(&[index, "_settings"])).query("flat_settings", "true");
         let (state, settings) =
             tokio::try_join!(self.json::<Value>(blocks), self.json::<Value>(settings))?;
-        Ok(state_blocks(&state["blocks"]) || settings_block(&settings))
+        Ok(state_blocks(&state["blocks"], index) || settings_block(&settings))
     }
 }
 
-fn state_blocks(blocks: &Value) -> bool {
-    let of_indices = blocks["indices"].as_object().into_iter().flat_map(|all| all.values());
-    of_indices
-        .chain([&blocks["global"]])
+/// The engines list the blocks of all indices, whichever one is asked for.
+fn state_blocks(blocks: &Value, index: &str) -> bool {
+    [&blocks["indices"][index], &blocks["global"]]
+        .into_iter()
         .filter_map(Value::as_object)
         .flat_map(|blocks| blocks.values())
         .filter_map(|block| block["levels"].as_array())
@@ -158,10 +174,11 @@ mod tests {
                 json!({ "indices": { "a": { "12": { "uuid": "x", "levels": ["metadata_write", "write"] } } } }),
                 true,
             ),
+            (json!({ "indices": { "b": { "8": { "levels": ["write"] } } } }), false),
             (json!({ "indices": { "a": { "7": { "levels": ["read"] } } } }), false),
             (json!({ "global": { "6": { "levels": ["write", "metadata_write"] } } }), true),
         ] {
-            assert_eq!(state_blocks(&state), blocked, "{state}");
+            assert_eq!(state_blocks(&state, "a"), blocked, "{state}");
         }
         assert!(settings_block(&json!({ "a": { "settings": { "index.blocks.write": "true" } } })));
         assert!(!settings_block(

@@ -149,8 +149,11 @@ impl Cluster {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
+        // Without a stored field to read, the engine does not even look at the routing.
+        let (key, value) =
+            if with_source { ("_source", "true") } else { ("stored_fields", "_routing") };
         let request = Request::post(path(&[index, "_mget"]))
-            .query("_source", if with_source { "true" } else { "false" })
+            .query(key, value)
             .json(&json!({ "docs": ids.iter().map(named).collect::<Vec<_>>() }))
             .max_response(MANY)
             .idempotent(true);

@@ -154,8 +154,9 @@ impl Cluster {
         let request =
             Request::get(path(&[index, "_stats", "docs,store,indexing"])).query("level", "shards");
         let call = request.call();
-        let (stats, terms) =
-            tokio::try_join!(self.json::<Stats>(request), self.primary_terms(index))?;
+        let (stats, terms) = tokio::join!(self.json::<Stats>(request), self.primary_terms(index));
+        // The first names a missing index as such; the other request knows no difference.
+        let (stats, terms) = (stats?, terms?);
         stats.shards.none_failed(call.clone())?;
         let shards = one_index(stats.indices, &call)?;
         let primaries = shards.primaries.iter().map(|primary| primary.shard);

@@ -43,11 +43,12 @@ impl Address {
 /// `raw` as it may be printed.
 pub(crate) fn without_credentials(raw: &str) -> String {
     match Url::parse(raw) {
-        Ok(mut url) => {
+        Ok(mut url) if matches!(url.scheme(), "http" | "https") => {
             strip(&mut url);
             url.to_string()
         }
-        Err(_) => "(not a url)".to_owned(),
+        // Without a scheme, what looks like a user name is read as one, and the rest is not split.
+        _ => "(not a url)".to_owned(),
     }
 }
 
