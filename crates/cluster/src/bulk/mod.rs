@@ -39,6 +39,6 @@ impl Cluster {
             .timeout(TIMEOUT);
         let call = request.call();
         let answer = self.send(request).await?;
-        outcome::parse(&answer.body, items).map_err(|what| Error::Malformed { call, what })
+        BulkAnswer::parse(&answer.body, items).map_err(|what| Error::Malformed { call, what })
     }
 }

@@ -56,8 +56,17 @@ pub enum ItemOutcome {
 /// The flag stands before the list of items in both products, after a few numbers at most.
 const HEAD: usize = 256;
 
-/// Reads the answer to a bulk of `items` writes. An error says what is odd about it.
-pub(crate) fn parse(body: &[u8], items: usize) -> Result<BulkAnswer, String> {
+impl BulkAnswer {
+    /// Reads the body of the answer to a bulk of `items` writes.
+    ///
+    /// # Errors
+    /// What is odd about it, in words.
+    pub fn parse(body: &[u8], items: usize) -> Result<BulkAnswer, String> {
+        parse(body, items)
+    }
+}
+
+fn parse(body: &[u8], items: usize) -> Result<BulkAnswer, String> {
     if flagged_clean(body) {
         let counted = count_statuses(body);
         return if counted == items {

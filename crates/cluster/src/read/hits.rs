@@ -37,6 +37,15 @@ pub struct Hit<'a> {
 }
 
 impl Page {
+    /// Reads the body of the answer to a search as [`Cluster::read_page`](crate::Cluster::read_page)
+    /// sends it.
+    ///
+    /// # Errors
+    /// Why it is not a complete page in order.
+    pub fn parse(body: Bytes, page: &PageRequest<'_>) -> Result<Page, PageFault> {
+        parse(body, page)
+    }
+
     /// Documents.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -177,26 +186,30 @@ struct Raw<'a> {
 struct CowStr<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Why a page can't be used.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PageFault {
+    /// It is not what a search answers, or its hits are out of order or out of range.
+    #[error("answer not understood: {0}")]
     Malformed(String),
+    /// It does not cover the whole shard.
+    #[error("incomplete answer: {0}")]
     Incomplete(String),
 }
 
-impl Fault {
+impl PageFault {
     pub(crate) fn at(self, call: Box<Call>) -> Error {
         match self {
-            Fault::Malformed(what) => Error::Malformed { call, what },
-            Fault::Incomplete(what) => Error::Incomplete { call, what },
+            PageFault::Malformed(what) => Error::Malformed { call, what },
+            PageFault::Incomplete(what) => Error::Incomplete { call, what },
         }
     }
 }
 
 /// Reads an answer to `page`.
-pub(crate) fn parse(body: Bytes, page: &PageRequest<'_>) -> Result<Page, Fault> {
-    let text = std::str::from_utf8(&body).map_err(|e| Fault::Malformed(e.to_string()))?;
+fn parse(body: Bytes, page: &PageRequest<'_>) -> Result<Page, PageFault> {
+    let text = std::str::from_utf8(&body).map_err(|e| PageFault::Malformed(e.to_string()))?;
     let answer: Answer<'_> =
-        serde_json::from_str(text).map_err(|e| Fault::Malformed(e.to_string()))?;
+        serde_json::from_str(text).map_err(|e| PageFault::Malformed(e.to_string()))?;
     complete(&answer)?;
     ordered(&answer.hits.hits, page)?;
     let hits = answer.hits.hits.into_iter().map(|hit| place(hit, &body)).collect();
@@ -216,24 +229,24 @@ fn place(hit: Raw<'_>, body: &[u8]) -> Place {
 }
 
 /// An empty page ends a range, so nothing less than one whole shard's answer may count.
-fn complete(answer: &Answer<'_>) -> Result<(), Fault> {
+fn complete(answer: &Answer<'_>) -> Result<(), PageFault> {
     let Shards { total, successful, failed } = answer.shards;
     if answer.timed_out {
-        return Err(Fault::Incomplete("the search ran out of time".to_owned()));
+        return Err(PageFault::Incomplete("the search ran out of time".to_owned()));
     }
     if (total, successful, failed) != (1, 1, 0) {
         let what = format!("{successful} of {total} shards answered, {failed} failed, not 1 of 1");
-        return Err(Fault::Incomplete(what));
+        return Err(PageFault::Incomplete(what));
     }
     Ok(())
 }
 
-fn ordered(hits: &[Raw<'_>], page: &PageRequest<'_>) -> Result<(), Fault> {
+fn ordered(hits: &[Raw<'_>], page: &PageRequest<'_>) -> Result<(), PageFault> {
     let mut last = page.after;
     for hit in hits {
         if hit.seq_no <= last || hit.seq_no > page.to {
             let what = format!("_seq_no {} after {last}, up to {}", hit.seq_no, page.to);
-            return Err(Fault::Malformed(what));
+            return Err(PageFault::Malformed(what));
         }
         last = hit.seq_no;
     }

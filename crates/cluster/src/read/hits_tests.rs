@@ -29,7 +29,7 @@ fn hit(seq_no: i64, id: &str, source: &str) -> String {
     )
 }
 
-fn page(body: String) -> Result<Page, Fault> {
+fn page(body: String) -> Result<Page, PageFault> {
     parse(Bytes::from(body), &request())
 }
 
@@ -79,7 +79,7 @@ fn partial_answers_are_errors() {
         (r#""total":1,"successful":1"#, r#""total":2,"successful":2"#),
     ] {
         let body = answer("").replace(from, to);
-        assert!(matches!(page(body), Err(Fault::Incomplete(_))), "{to}");
+        assert!(matches!(page(body), Err(PageFault::Incomplete(_))), "{to}");
     }
 }
 
@@ -97,7 +97,7 @@ fn odd_answers_are_malformed() {
         answer(&[hit(4, "x", "{}"), hit(3, "y", "{}")].join(",")),
         answer(&hit(-1, "x", "{}")),
     ] {
-        assert!(matches!(page(body.clone()), Err(Fault::Malformed(_))), "{body}");
+        assert!(matches!(page(body.clone()), Err(PageFault::Malformed(_))), "{body}");
     }
     let above = PageRequest { to: 3, ..request() };
     assert!(parse(Bytes::from(answer(&hit(4, "x", "{}"))), &above).is_err());

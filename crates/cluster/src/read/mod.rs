@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-pub use hits::{Hit, Page};
+pub use hits::{Hit, Page, PageFault};
 
 use crate::{Cluster, Distribution, Error, Request, path, shard_preference};
 
@@ -43,6 +43,15 @@ pub enum Fetch {
     IdsOnly,
 }
 
+impl<'a> PageRequest<'a> {
+    /// Whole documents in `(after, to]`, up to 1,000 and 64 MiB a page.
+    #[must_use]
+    pub fn new(index: &'a str, shard: u32, after: i64, to: i64) -> PageRequest<'a> {
+        let (size, max_bytes) = (1000, 64 << 20);
+        PageRequest { index, shard, after, to, size, fetch: Fetch::Source, max_bytes }
+    }
+}
+
 impl Cluster {
     /// Reads a page of live documents of one shard in ascending `_seq_no`. The page is complete up
     /// to its last hit; an empty page proves that the range holds no further live document.
@@ -66,7 +75,7 @@ impl Cluster {
             .idempotent(true);
         let call = request.call();
         let answer = self.call(request).await?;
-        hits::parse(answer.body, page).map_err(|fault| fault.at(call))
+        Page::parse(answer.body, page).map_err(|fault| fault.at(call))
     }
 }
 
