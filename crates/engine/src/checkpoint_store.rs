@@ -66,7 +66,8 @@ impl CheckpointStore {
 
     /// The stored checkpoints of shards 0 to `shards` − 1.
     pub async fn load(&self, shards: u32) -> Result<Vec<Kept>, Error> {
-        let ids: Vec<_> = (0..shards).map(|shard| (self.id(shard), None)).collect();
+        let names: Vec<_> = (0..shards).map(|shard| self.id(shard)).collect();
+        let ids: Vec<_> = names.iter().map(|id| (id.as_str(), None)).collect();
         let reading = || format!("reading the checkpoints of {}", self.part);
         let documents = match self.cluster.get_many(CHECKPOINT_INDEX, &ids, true).await {
             Err(error) if error.class() == Class::NotFound => vec![None; ids.len()],
@@ -78,10 +79,8 @@ impl CheckpointStore {
                 let Some(document) = document else {
                     return Ok(Kept { checkpoint: None, mark: None });
                 };
-                let mark = DocVersion {
-                    seq_no: document.seq_no,
-                    primary_term: document.primary_term,
-                };
+                let mark =
+                    DocVersion { seq_no: document.seq_no, primary_term: document.primary_term };
                 let text = document.source.as_ref().map_or("null", |source| source.get());
                 let stored: Stored = serde_json::from_str(text).map_err(|source| {
                     Error::Stored { what: format!("checkpoint {}", document.id), source }

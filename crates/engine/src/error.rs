@@ -154,8 +154,11 @@ pub enum Error {
 }
 
 fn refusals(predicates: &[Predicate]) -> String {
-    let lines: Vec<_> =
-        predicates.iter().filter(|p| !p.holds).map(|p| format!("{}: {}", p.name, p.shows)).collect();
+    let lines: Vec<_> = predicates
+        .iter()
+        .filter(|p| !p.holds)
+        .map(|p| format!("{}: {}", p.name, p.shows))
+        .collect();
     lines.join("; ")
 }
 

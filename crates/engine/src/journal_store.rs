@@ -114,8 +114,9 @@ impl JournalStore {
             let page = self.cluster.search(JOURNAL_INDEX, &query).await.doing(reading)?;
             for hit in &page.hits {
                 let text = hit.source.as_ref().map_or("null", |source| source.get());
-                let stored: Stored = serde_json::from_str(text)
-                    .map_err(|source| Error::Stored { what: format!("record {}", hit.id), source })?;
+                let stored: Stored = serde_json::from_str(text).map_err(|source| {
+                    Error::Stored { what: format!("record {}", hit.id), source }
+                })?;
                 records.push(stored.record);
             }
             match page.hits.last() {

@@ -1,0 +1,295 @@
+//! One batch: documents of a page on their way into the target, and what became of each.
+//!
+//! Outcomes of an item: applied; already there (the version that stood in the way decodes to ours);
+//! throttled or unavailable (sent again); rejected (dead letter); unknown, when the answer of the
+//! whole request was lost (sent again, safe by version). There is one owner of retries: this file.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use segue_cluster::{BulkAnswer, BulkBody, Class, Hit, ItemOutcome};
+use segue_model::balance::Balance;
+use segue_model::conflict::{Conflict, judge};
+use segue_model::id::Shard;
+use segue_model::journal::VerifySummary;
+use segue_model::version::{Provenance, Version};
+
+use super::Carrier;
+use super::dead_letter::DeadLetter;
+use crate::error::{Doing, Error};
+use crate::inventory::Class as Kind;
+use crate::progress::Progress;
+
+/// The longest wait between two attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// A document in the request body.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    /// Which hit of the page it is.
+    pub hit: usize,
+    /// What it is written with.
+    pub provenance: Provenance,
+    /// Where it stands in the body.
+    pub range: Range<usize>,
+}
+
+/// A batch being filled.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// The request body.
+    pub body: BulkBody,
+    /// What stands in it.
+    pub items: Vec<Item>,
+}
+
+impl Batch {
+    pub(super) fn new(bytes: usize) -> Batch {
+        Batch { body: BulkBody::with_capacity(bytes), items: Vec::new() }
+    }
+}
+
+/// What became of the documents of a window so far.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    pub balance: Balance,
+    pub dead_letters: Vec<DeadLetter>,
+    pub batches: u64,
+    /// The class of each hit of the page at hand; written unless said otherwise.
+    pub classes: Vec<Kind>,
+}
+
+/// Why items go into another attempt.
+enum Again {
+    /// The cluster asks for less: tried for as long as health is waited for.
+    Throttled(String),
+    /// Something failed on the way: tried as often as the recipe says.
+    Failed(String),
+}
+
+impl Carrier {
+    /// Sends the batch and settles each of its items.
+    pub(super) async fn send(
+        &self,
+        shard: Shard,
+        batch: &mut Batch,
+        hits: &[Hit<'_>],
+        settled: &mut Settled,
+    ) -> Result<(), Error> {
+        let (body, _) = batch.body.take();
+        let mut queue = VecDeque::from([std::mem::take(&mut batch.items)]);
+        let begun = Instant::now();
+        let mut attempt = 0;
+        while let Some(items) = queue.pop_front() {
+            if items.is_empty() {
+                continue;
+            }
+            self.session.take_batch()?;
+            self.session.keep_pace(items.len() as u64).await?;
+            let part = part_of(&body, &items);
+            let length = part.len() as u64;
+            let gzip = self.session.choose_gzip();
+            let sent = Instant::now();
+            let answer = self
+                .session
+                .cluster()
+                .bulk(self.write_alias.as_str(), part, items.len(), gzip)
+                .await;
+            settled.batches += 1;
+            let again = match answer {
+                Ok(BulkAnswer::AllApplied) => {
+                    self.session.record_gzip(
+                        gzip,
+                        usize::try_from(length).unwrap_or(0),
+                        sent.elapsed(),
+                    );
+                    settled.balance.written += items.len() as u64;
+                    self.tell(items.len() as u64, length);
+                    continue;
+                }
+                Ok(BulkAnswer::Mixed(outcomes)) => {
+                    let (left, why) = self.settle(shard, &items, outcomes, hits, settled)?;
+                    self.tell((items.len() - left.len()) as u64, length);
+                    queue.push_back(left);
+                    why
+                }
+                Err(error) if error.status() == Some(413) && items.len() > 1 => {
+                    let mut first = items;
+                    let second = first.split_off(first.len() / 2);
+                    queue.extend([first, second]);
+                    continue;
+                }
+                Err(error) if error.status() == Some(413) => {
+                    refuse(
+                        shard,
+                        &items[0],
+                        hits,
+                        "request_too_large",
+                        &error.to_string(),
+                        settled,
+                    );
+                    continue;
+                }
+                Err(error) => {
+                    let again = retry_class(&error);
+                    if again.is_none() {
+                        return Err(error).doing(|| format!("writing to {}", self.write_alias));
+                    }
+                    queue.push_back(items);
+                    again
+                }
+            };
+            if let Some(again) = again {
+                attempt += 1;
+                self.wait_before(attempt, begun, again).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&self, documents: u64, bytes: u64) {
+        let part = self.source.clone();
+        self.session.listener().tell(Progress::Carried { part, documents, bytes });
+    }
+
+    /// Settles each item; returns those that have to be sent again, and why.
+    fn settle(
+        &self,
+        shard: Shard,
+        items: &[Item],
+        outcomes: Vec<ItemOutcome>,
+        hits: &[Hit<'_>],
+        settled: &mut Settled,
+    ) -> Result<(Vec<Item>, Option<Again>), Error> {
+        let (mut left, mut why) = (Vec::new(), None);
+        for (item, outcome) in items.iter().zip(outcomes) {
+            match outcome {
+                ItemOutcome::Applied => settled.balance.written += 1,
+                ItemOutcome::Conflict { current } => {
+                    self.judge_conflict(item, current, hits)?;
+                    settled.balance.already_there += 1;
+                }
+                ItemOutcome::Throttled { reason } => {
+                    left.push(item.clone());
+                    why = Some(Again::Throttled(reason));
+                }
+                ItemOutcome::Unavailable { reason } => {
+                    left.push(item.clone());
+                    why.get_or_insert(Again::Failed(reason));
+                }
+                ItemOutcome::Rejected { kind, reason, .. } => {
+                    refuse(shard, item, hits, &kind, &reason, settled);
+                }
+                ItemOutcome::Fenced { reason } => {
+                    let how = format!("the write alias {} is gone: {reason}", self.write_alias);
+                    return Err(Error::TakenOver { part: self.source.clone(), how });
+                }
+                ItemOutcome::Blocked { reason } => {
+                    left.push(item.clone());
+                    why = Some(Again::Throttled(format!("the target is blocked: {reason}")));
+                }
+            }
+        }
+        Ok((left, why))
+    }
+
+    fn judge_conflict(
+        &self,
+        item: &Item,
+        current: Option<u64>,
+        hits: &[Hit<'_>],
+    ) -> Result<(), Error> {
+        let latest = self.lineage.incarnation;
+        match judge(item.provenance, current.map(Version), latest) {
+            Conflict::AlreadyThere => Ok(()),
+            Conflict::Divergence { current } => {
+                let id = hits.get(item.hit).map_or("?", |hit| hit.id.as_ref());
+                let there =
+                    current.map_or_else(|| "an unknown version".to_owned(), |v| v.to_string());
+                Err(Error::Diverged {
+                    reason: format!(
+                        "the target holds {id:?} from somebody else ({there}) where {} is to stand",
+                        item.provenance.version()
+                    ),
+                    summary: VerifySummary::default(),
+                })
+            }
+        }
+    }
+
+    async fn wait_before(&self, attempt: u32, begun: Instant, why: Again) -> Result<(), Error> {
+        let limits = self.session.limits();
+        let (given_up, reason) = match why {
+            Again::Throttled(reason) => (begun.elapsed() >= limits.health_wait, reason),
+            Again::Failed(reason) => (attempt > limits.retries, reason),
+        };
+        if given_up {
+            let waited = begun.elapsed().as_secs();
+            return Err(Error::Recipe(format!(
+                "writing to {} was given up after {attempt} attempts in {waited} s: {reason}",
+                self.write_alias
+            )));
+        }
+        tracing::debug!(attempt, %reason, "a batch is sent again");
+        self.session.sleep(backoff(limits.retry_delay, attempt)).await
+    }
+}
+
+/// Full jitter below an exponentially growing bound.
+fn backoff(first: Duration, attempt: u32) -> Duration {
+    let bound = first.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(LONGEST_WAIT);
+    bound.mul_f64(0.5 + 0.5 * crate::moment::jitter())
+}
+
+fn retry_class(error: &segue_cluster::Error) -> Option<Again> {
+    match error.class() {
+        Class::Throttled => Some(Again::Throttled(error.to_string())),
+        Class::NeverSent | Class::MaybeApplied | Class::Unavailable => {
+            Some(Again::Failed(error.to_string()))
+        }
+        _ => None,
+    }
+}
+
+fn refuse(
+    shard: Shard,
+    item: &Item,
+    hits: &[Hit<'_>],
+    kind: &str,
+    reason: &str,
+    settled: &mut Settled,
+) {
+    settled.balance.dead_letter(kind);
+    if let Some(class) = settled.classes.get_mut(item.hit) {
+        *class = Kind::Refused;
+    }
+    if let Some(hit) = hits.get(item.hit) {
+        settled.dead_letters.push(dead_letter(shard, hit, kind, reason));
+    }
+}
+
+pub(super) fn dead_letter(shard: Shard, hit: &Hit<'_>, kind: &str, reason: &str) -> DeadLetter {
+    DeadLetter {
+        document: hit.id.to_string(),
+        routing: hit.routing.as_ref().map(ToString::to_string),
+        shard,
+        seq_no: segue_model::id::SeqNo(hit.seq_no),
+        kind: kind.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// The bytes of `items`: the body itself where they are all of it.
+fn part_of(body: &Bytes, items: &[Item]) -> Bytes {
+    let length: usize = items.iter().map(|item| item.range.len()).sum();
+    if length == body.len() {
+        return body.clone();
+    }
+    let mut part = BytesMut::with_capacity(length);
+    for item in items {
+        part.extend_from_slice(&body[item.range.clone()]);
+    }
+    part.freeze()
+}

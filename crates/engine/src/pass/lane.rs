@@ -1,0 +1,143 @@
+//! A lane: reads a window, transforms it, writes it, and takes the next one. Several lanes work at
+//! once, so that reading, transforming and writing overlap.
+
+use std::sync::Arc;
+
+use segue_cluster::{Fetch, Hit};
+use segue_model::id::{SeqNo, Shard};
+use segue_model::position::Window;
+use segue_transform::{Document, Outcome, Worker};
+
+use super::batch::{Batch, Item, Settled, dead_letter};
+use super::shard::ShardCarrier;
+use super::{Carrier, Passed};
+use crate::error::Error;
+use crate::inventory::{Class as Kind, Run};
+use crate::page::PageReader;
+
+/// The most that is set aside for a request body before it is known to be needed, in bytes.
+const BODY_BYTES: usize = 8 << 20;
+
+/// Works until no window is left.
+pub(super) async fn run(carrier: Arc<Carrier>, number: u32) -> Result<Passed, Error> {
+    let limits = carrier.session.limits();
+    let mut lane = Lane {
+        worker: carrier.program.worker(),
+        batch: Batch::new(
+            usize::try_from(limits.batch_bytes).unwrap_or(usize::MAX).min(BODY_BYTES),
+        ),
+        pages: PageReader::new(&carrier.session, &carrier.source, Fetch::Source),
+        passed: Passed::default(),
+        carrier: &carrier,
+    };
+    // Lanes begin at different shards, so that all shards are read at once.
+    let shards = carrier.shards.len();
+    let mut at = usize::try_from(number).unwrap_or(0);
+    let mut exhausted = 0;
+    while exhausted < shards {
+        carrier.session.check_stop()?;
+        let Some(shard) = carrier.shards.get(at % shards) else { break };
+        at += 1;
+        let Some(window) = shard.next_window() else {
+            exhausted += 1;
+            continue;
+        };
+        exhausted = 0;
+        carrier.session.healthy().await?;
+        lane.carry(shard, window).await?;
+    }
+    Ok(lane.passed)
+}
+
+struct Lane<'a> {
+    carrier: &'a Carrier,
+    worker: Worker,
+    batch: Batch,
+    pages: PageReader,
+    passed: Passed,
+}
+
+impl Lane<'_> {
+    async fn carry(&mut self, shard: &ShardCarrier, window: Window) -> Result<(), Error> {
+        let mut settled = Settled::default();
+        let mut run = Run::default();
+        let mut after = Some(window.from);
+        while let Some(from) = after {
+            let turned = self.pages.turn(shard.shard(), from, window.to).await?;
+            let hits: Vec<_> = turned.page.hits().collect();
+            self.write(shard.shard(), &hits, &mut settled).await?;
+            for (hit, class) in hits.iter().zip(settled.classes.drain(..)) {
+                run.push(SeqNo(hit.seq_no), &hit.id, hit.routing.as_deref(), class);
+            }
+            after = turned.next;
+        }
+        if !settled.dead_letters.is_empty() {
+            self.carrier.dead_letters.keep(&settled.dead_letters).await?;
+        }
+        shard.finish(window, &settled.balance, &run)?;
+        self.passed.balance.add(&settled.balance);
+        self.passed.batches += settled.batches;
+        shard.save_if_due().await
+    }
+
+    async fn write(
+        &mut self,
+        shard: Shard,
+        hits: &[Hit<'_>],
+        settled: &mut Settled,
+    ) -> Result<(), Error> {
+        let limits = self.carrier.session.limits();
+        let (most_docs, most_bytes) = (limits.batch_docs as usize, limits.batch_bytes);
+        settled.classes = vec![Kind::Written; hits.len()];
+        for (number, hit) in hits.iter().enumerate() {
+            settled.balance.read += 1;
+            self.put(shard, number, hit, settled)?;
+            let full =
+                self.batch.items.len() >= most_docs || self.batch.body.bytes() as u64 >= most_bytes;
+            if full {
+                self.carrier.send(shard, &mut self.batch, hits, settled).await?;
+            }
+        }
+        self.carrier.send(shard, &mut self.batch, hits, settled).await
+    }
+
+    /// Transforms one document into the batch, or settles it.
+    fn put(
+        &mut self,
+        shard: Shard,
+        number: usize,
+        hit: &Hit<'_>,
+        settled: &mut Settled,
+    ) -> Result<(), Error> {
+        let seq_no = SeqNo(hit.seq_no);
+        let shards = self.carrier.shard_count();
+        let provenance = self.carrier.lineage.provenance(seq_no, shard, shards)?;
+        let body = &mut self.batch.body;
+        let begin = body.bytes();
+        let out = body.begin_index(&hit.id, hit.routing.as_deref(), provenance.version().0);
+        let document =
+            Document { id: &hit.id, routing: hit.routing.as_deref(), source: hit.source };
+        match self.worker.apply(document, out)? {
+            Outcome::Written => {
+                body.finish();
+                let range = begin..body.bytes();
+                self.batch.items.push(Item { hit: number, provenance, range });
+            }
+            Outcome::Filtered { reason } => {
+                body.cancel();
+                settled.balance.filter(&reason);
+                settled.classes[number] = Kind::Filtered;
+            }
+            Outcome::Refused { reason } => {
+                body.cancel();
+                settled.balance.dead_letter(REFUSED);
+                settled.classes[number] = Kind::Refused;
+                settled.dead_letters.push(dead_letter(shard, hit, REFUSED, &reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The kind of a dead letter that the pipeline itself refused.
+pub(super) const REFUSED: &str = "refused_by_pipeline";

@@ -1,0 +1,313 @@
+//! A pass: everything that changed in a source since a position is carried into its target.
+//!
+//! Backfill and catch-up are the same loop; the backfill is the pass that begins before all
+//! operations. Each shard is read from its position up to the primary's **global checkpoint**, which
+//! is asked for *before* the refresh that makes everything below it searchable. Never up to
+//! `max_seq_no`: operations below that may not be visible yet, and would be skipped for good
+//! (`docs/concepts/protocol.md`, "reading").
+
+mod batch;
+mod dead_letter;
+mod lane;
+mod shard;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use segue_cluster::IndexShards;
+use segue_model::balance::Balance;
+use segue_model::checkpoint::{Checkpoint, Continuation, ShardIdentity};
+use segue_model::id::{AliasName, HistoryUuid, IndexName, IndexUuid, SeqNo, Shard};
+use segue_model::journal::SourceIdentity;
+use segue_model::version::{Incarnation, Op, OpOverflow, Provenance, Rewrite};
+use segue_transform::Bound;
+use tokio::task::JoinSet;
+
+pub use dead_letter::{DEAD_LETTER_INDEX, DeadLetter, DeadLetters};
+use shard::ShardCarrier;
+
+use crate::checkpoint_store::CheckpointStore;
+use crate::error::{Doing, Error};
+use crate::progress::Progress;
+use crate::session::Session;
+
+/// Which operation numbers a part writes, and through which alias.
+#[derive(Clone, Debug)]
+pub struct Lineage {
+    /// Which meaning operation numbers have.
+    pub incarnation: Incarnation,
+    /// Which projection of them is being written.
+    pub rewrite: Rewrite,
+}
+
+impl Lineage {
+    /// The provenance of the operation `seq_no` of `shard`.
+    pub fn provenance(
+        &self,
+        seq_no: SeqNo,
+        shard: Shard,
+        shards: u32,
+    ) -> Result<Provenance, OpOverflow> {
+        let op = Op::of(seq_no, shard, shards)?;
+        let (incarnation, rewrite) = (self.incarnation, self.rewrite);
+        Ok(Provenance { incarnation, op, delete: false, rewrite })
+    }
+}
+
+/// Carries one part: reads its source, transforms, writes its target.
+#[derive(Debug)]
+pub struct Carrier {
+    session: Session,
+    source: IndexName,
+    write_alias: AliasName,
+    lineage: Lineage,
+    program: Bound,
+    shards: Vec<ShardCarrier>,
+    dead_letters: DeadLetters,
+}
+
+/// What a pass did.
+#[derive(Clone, Debug, Default)]
+pub struct Passed {
+    /// What became of the documents that were read.
+    pub balance: Balance,
+    /// Bulk requests sent.
+    pub batches: u64,
+    /// Operations between the old positions and the new ones.
+    pub operations: u64,
+}
+
+impl Passed {
+    /// Adds another pass.
+    pub fn add(&mut self, other: &Passed) {
+        self.balance.add(&other.balance);
+        self.batches += other.batches;
+        self.operations += other.operations;
+    }
+}
+
+/// What each shard of `source` is now.
+pub fn identities(shards: &IndexShards, terms: &[u64]) -> Vec<ShardIdentity> {
+    shards
+        .primaries
+        .iter()
+        .zip(terms)
+        .map(|(primary, term)| ShardIdentity {
+            index: IndexUuid::new(shards.uuid.as_str()),
+            history: HistoryUuid::new(primary.history_uuid.as_str()),
+            primary_term: *term,
+        })
+        .collect()
+}
+
+/// What `source` is now, without what a failover changes.
+pub fn source_identity(shards: &IndexShards) -> SourceIdentity {
+    SourceIdentity {
+        uuid: IndexUuid::new(shards.uuid.as_str()),
+        histories: shards
+            .primaries
+            .iter()
+            .map(|p| HistoryUuid::new(p.history_uuid.as_str()))
+            .collect(),
+    }
+}
+
+impl Carrier {
+    /// Loads the checkpoints of `source` and opens its inventories.
+    pub async fn open(
+        session: &Session,
+        source: &IndexName,
+        write_alias: AliasName,
+        lineage: Lineage,
+        program: Bound,
+    ) -> Result<Carrier, Error> {
+        let (stats, terms) = look(session, source).await?;
+        let identities = identities(&stats, &terms);
+        let count = u32::try_from(identities.len()).unwrap_or(u32::MAX);
+        let store = CheckpointStore::new(
+            session.cluster().clone(),
+            session.migration().clone(),
+            source.clone(),
+        );
+        let folder = session.part_dir(source);
+        let mut shards = Vec::new();
+        for ((number, kept), identity) in (0u32..).zip(store.load(count).await?).zip(identities) {
+            let start = Checkpoint::start(
+                Shard(number),
+                identity.clone(),
+                lineage.incarnation,
+                lineage.rewrite,
+            );
+            let mut checkpoint = match kept.checkpoint.clone() {
+                Some(c) if (c.incarnation, c.rewrite) == (lineage.incarnation, lineage.rewrite) => {
+                    c
+                }
+                _ => start,
+            };
+            match checkpoint.continuation(&identity) {
+                Continuation::From(_) => {}
+                Continuation::Repeat(position) => checkpoint.position = position,
+                Continuation::Void => {
+                    return Err(Error::SourceChanged {
+                        part: source.clone(),
+                        what: format!("shard {number} follows another history"),
+                    });
+                }
+            }
+            checkpoint.identity = identity;
+            shards.push(ShardCarrier::open(store.clone(), kept, checkpoint, &folder)?);
+        }
+        let dead_letters = DeadLetters::new(session, source);
+        let (session, source) = (session.clone(), source.clone());
+        Ok(Carrier { session, source, write_alias, lineage, program, shards, dead_letters })
+    }
+
+    /// Everything up to which each shard is carried.
+    pub fn positions(&self) -> Vec<SeqNo> {
+        self.shards.iter().map(ShardCarrier::position).collect()
+    }
+
+    /// What became of all documents read so far, also by earlier processes.
+    pub fn balance(&self) -> Balance {
+        let mut sum = Balance::default();
+        for shard in &self.shards {
+            sum.add(&shard.balance());
+        }
+        sum
+    }
+
+    /// What the carrier shares with the rest of the run.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The part: its source index.
+    pub fn source(&self) -> &IndexName {
+        &self.source
+    }
+
+    /// The number of shards of the source.
+    pub fn shard_count(&self) -> u32 {
+        u32::try_from(self.shards.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The part's dead letters.
+    pub fn dead_letters(&self) -> &DeadLetters {
+        &self.dead_letters
+    }
+
+    /// The numbers that the part writes with.
+    pub fn lineage(&self) -> &Lineage {
+        &self.lineage
+    }
+
+    /// The part's pipeline.
+    pub fn program(&self) -> &Bound {
+        &self.program
+    }
+
+    /// How many operations of the source are not carried yet.
+    pub async fn lag(&self) -> Result<u64, Error> {
+        let (stats, _) = look(&self.session, &self.source).await?;
+        let behind = stats.primaries.iter().zip(self.positions()).map(|(primary, position)| {
+            u64::try_from(primary.global_checkpoint - position.0).unwrap_or(0)
+        });
+        Ok(behind.sum())
+    }
+
+    /// One pass over all shards. A primary that changed meanwhile has its pass repeated.
+    pub async fn pass(self: &Arc<Self>) -> Result<Passed, Error> {
+        let begun = Instant::now();
+        let mut passed = Passed::default();
+        loop {
+            let (stats, terms) = look(&self.session, &self.source).await?;
+            self.begin(&stats, &terms, &mut passed)?;
+            self.session
+                .cluster()
+                .refresh(self.source.as_str())
+                .await
+                .doing(|| format!("refreshing {}", self.source))?;
+            passed.add(&self.run_lanes().await?);
+            for shard in &self.shards {
+                shard.save().await?;
+            }
+            let after = self
+                .session
+                .cluster()
+                .primary_terms(self.source.as_str())
+                .await
+                .doing(|| format!("looking at the primaries of {}", self.source))?;
+            if after == terms {
+                break;
+            }
+            self.session.listener().note(&self.source, "a primary changed: the pass is repeated");
+            for ((shard, now), before) in self.shards.iter().zip(&after).zip(&terms) {
+                if now != before {
+                    shard.step_back()?;
+                }
+            }
+        }
+        let part = Some(self.source.clone());
+        self.session.listener().tell(Progress::Step { part, step: "pass", took: begun.elapsed() });
+        Ok(passed)
+    }
+
+    fn begin(&self, stats: &IndexShards, terms: &[u64], passed: &mut Passed) -> Result<(), Error> {
+        let identities = identities(stats, terms);
+        if identities.len() != self.shards.len() {
+            let what = format!("{} shards instead of {}", identities.len(), self.shards.len());
+            return Err(Error::SourceChanged { part: self.source.clone(), what });
+        }
+        for ((shard, primary), identity) in self.shards.iter().zip(&stats.primaries).zip(identities)
+        {
+            let bound = SeqNo(primary.global_checkpoint);
+            let wanted = u64::from(self.session.limits().batch_docs);
+            let operations = shard
+                .begin(identity, bound, wanted)
+                .map_err(|what| Error::SourceChanged { part: self.source.clone(), what })?;
+            passed.operations += operations;
+        }
+        Ok(())
+    }
+
+    async fn run_lanes(self: &Arc<Self>) -> Result<Passed, Error> {
+        let mut lanes = JoinSet::new();
+        for number in 0..self.session.limits().lanes.max(1) {
+            lanes.spawn(lane::run(Arc::clone(self), number));
+        }
+        let mut passed = Passed::default();
+        let mut first_error = None;
+        while let Some(ended) = lanes.join_next().await {
+            match ended {
+                Ok(Ok(lane)) => passed.add(&lane),
+                // The first error stops the others; what they had in flight is safe to repeat.
+                Ok(Err(error)) => {
+                    lanes.abort_all();
+                    first_error.get_or_insert(error);
+                }
+                Err(join) if join.is_cancelled() => {}
+                Err(join) => {
+                    lanes.abort_all();
+                    first_error.get_or_insert(Error::Task(join.to_string()));
+                }
+            }
+        }
+        match first_error {
+            None => Ok(passed),
+            Some(error) => {
+                // What is finished stays finished: the next run need not repeat it.
+                for shard in &self.shards {
+                    shard.save().await.ok();
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn look(session: &Session, source: &IndexName) -> Result<(IndexShards, Vec<u64>), Error> {
+    let looking = || format!("looking at the shards of {source}");
+    let terms = session.cluster().primary_terms(source.as_str()).await.doing(looking)?;
+    let stats = session.cluster().shard_stats(source.as_str()).await.doing(looking)?;
+    Ok((stats, terms))
+}

@@ -1,0 +1,119 @@
+//! Reading stretches of an index with several readers at once, for whoever only looks.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use segue_cluster::{Fetch, Hit};
+use segue_model::id::{IndexName, SeqNo, Shard};
+use segue_model::position::{Window, Windows};
+use tokio::task::JoinSet;
+
+use crate::error::{Doing, Error};
+use crate::page::PageReader;
+use crate::session::Session;
+
+/// Sees every document of a scan; each reader has its own.
+pub(crate) trait Visitor: Send + 'static {
+    /// Sees one document.
+    fn visit(&mut self, shard: Shard, hit: &Hit<'_>) -> Result<(), Error>;
+
+    /// A page has been seen.
+    fn page_seen(&mut self) {}
+}
+
+/// A stretch of one shard: `(from, to]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub shard: Shard,
+    pub from: SeqNo,
+    pub to: SeqNo,
+}
+
+/// Everything in every shard of `index` that is searchable now: up to the global checkpoints.
+pub(crate) async fn everything(
+    session: &Session,
+    index: &IndexName,
+) -> Result<Vec<Stretch>, Error> {
+    let looking = || format!("looking at the shards of {index}");
+    let stats = session.cluster().shard_stats(index.as_str()).await.doing(looking)?;
+    session.cluster().refresh(index.as_str()).await.doing(|| format!("refreshing {index}"))?;
+    let stretch = |shard: u32, checkpoint: i64| Stretch {
+        shard: Shard(shard),
+        from: SeqNo::NONE,
+        to: SeqNo(checkpoint),
+    };
+    Ok(stats.primaries.iter().map(|p| stretch(p.shard, p.global_checkpoint)).collect())
+}
+
+/// Shows every document of `stretches` to one of `visitors`, and gives the visitors back.
+pub(crate) async fn scan<V: Visitor>(
+    session: &Session,
+    index: &IndexName,
+    stretches: &[Stretch],
+    fetch: &Fetch,
+    visitors: Vec<V>,
+) -> Result<Vec<V>, Error> {
+    let wanted = u64::from(session.limits().batch_docs);
+    let queue: Vec<_> =
+        stretches.iter().map(|s| (s.shard, Windows::new(s.from, s.to, wanted))).collect();
+    let queue = Arc::new(Mutex::new(queue));
+    let mut readers = JoinSet::new();
+    for visitor in visitors {
+        let pages = PageReader::new(session, index, fetch.clone());
+        readers.spawn(read(session.clone(), pages, Arc::clone(&queue), visitor));
+    }
+    let mut done = Vec::new();
+    while let Some(ended) = readers.join_next().await {
+        // Leaving drops the set, which ends the other readers.
+        done.push(ended.map_err(|join| Error::Task(join.to_string()))??);
+    }
+    Ok(done)
+}
+
+type Queue = Arc<Mutex<Vec<(Shard, Windows)>>>;
+
+async fn read<V: Visitor>(
+    session: Session,
+    mut pages: PageReader,
+    queue: Queue,
+    mut visitor: V,
+) -> Result<V, Error> {
+    while let Some((shard, window)) = take(&queue) {
+        session.check_stop()?;
+        let mut documents = 0;
+        let mut after = Some(window.from);
+        while let Some(from) = after {
+            let turned = pages.turn(shard, from, window.to).await?;
+            for hit in turned.page.hits() {
+                documents += 1;
+                visitor.visit(shard, &hit)?;
+            }
+            visitor.page_seen();
+            after = turned.next;
+        }
+        finish(&queue, shard, window, documents)?;
+    }
+    Ok(visitor)
+}
+
+fn take(queue: &Queue) -> Option<(Shard, Window)> {
+    let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+    let taken = queue
+        .iter_mut()
+        .find_map(|(shard, windows)| windows.next_window().map(|window| (*shard, window)));
+    // The next reader begins with the next shard, so that all are read at once.
+    if !queue.is_empty() {
+        queue.rotate_left(1);
+    }
+    taken
+}
+
+fn finish(queue: &Queue, shard: Shard, window: Window, documents: u64) -> Result<(), Error> {
+    let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+    for (of, windows) in queue.iter_mut() {
+        // Two stretches of one shard do not overlap: only one of them knows the window.
+        if *of == shard && windows.finish(window, documents).is_ok() {
+            return Ok(());
+        }
+    }
+    Err(Error::Task(format!("window {window} of shard {shard} was read but not handed out")))
+}

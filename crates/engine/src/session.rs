@@ -1,0 +1,199 @@
+//! What every part of a run shares: the cluster, the journal, the limits, and the right to stop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use segue_cluster::{Cluster, Distribution, GzipProbe};
+use segue_model::id::{IndexName, MigrationName};
+use segue_model::recipe::{DocsPerSecond, Limits, Recipe};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Doing, Error, Stop};
+use crate::health::Health;
+use crate::journal_store::JournalStore;
+use crate::progress::Listener;
+
+/// What the user set for this run, besides the recipe.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Where local state lives (inventories, lookup views).
+    pub state_dir: PathBuf,
+    /// How many bulk requests this run may send; `None` = no bound.
+    pub max_batches: Option<u64>,
+    /// The program that is started as watchdog (this binary), with the arguments before its own.
+    pub watchdog: Vec<String>,
+}
+
+/// What every part of a run shares. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Session(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    cluster: Cluster,
+    distribution: Distribution,
+    migration: MigrationName,
+    recipe: Recipe,
+    journal: JournalStore,
+    listener: Listener,
+    cancel: CancellationToken,
+    health: Health,
+    options: RunOptions,
+    batches_left: AtomicI64,
+    gzip: std::sync::Mutex<GzipProbe>,
+    pace: Mutex<Instant>,
+}
+
+impl Session {
+    /// Opens a session; asks the cluster what it is, and whether compressed requests work and pay.
+    pub async fn open(
+        cluster: Cluster,
+        recipe: Recipe,
+        options: RunOptions,
+        listener: Listener,
+        cancel: CancellationToken,
+    ) -> Result<Session, Error> {
+        let distribution =
+            cluster.distribution().await.doing(|| "asking the cluster what it is".to_owned())?;
+        let gzip = GzipProbe::start(&cluster).await;
+        let migration = MigrationName::new(recipe.name.as_str());
+        let journal = JournalStore::new(cluster.clone(), migration.clone(), process_name());
+        let health = Health::new(cluster.clone(), recipe.limits.clone(), listener.clone());
+        let batches = options.max_batches.and_then(|n| i64::try_from(n).ok());
+        Ok(Session(Arc::new(Shared {
+            distribution,
+            migration,
+            journal,
+            listener,
+            cancel,
+            health,
+            batches_left: AtomicI64::new(batches.unwrap_or(i64::MAX)),
+            options,
+            gzip: std::sync::Mutex::new(gzip),
+            pace: Mutex::new(Instant::now()),
+            cluster,
+            recipe,
+        })))
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &Cluster {
+        &self.0.cluster
+    }
+
+    /// What the cluster is.
+    pub fn distribution(&self) -> Distribution {
+        self.0.distribution
+    }
+
+    /// The migration.
+    pub fn migration(&self) -> &MigrationName {
+        &self.0.migration
+    }
+
+    /// The recipe.
+    pub fn recipe(&self) -> &Recipe {
+        &self.0.recipe
+    }
+
+    /// The recipe's limits.
+    pub fn limits(&self) -> &Limits {
+        &self.0.recipe.limits
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> &JournalStore {
+        &self.0.journal
+    }
+
+    /// Who is told.
+    pub fn listener(&self) -> &Listener {
+        &self.0.listener
+    }
+
+    /// What the user set for this run.
+    pub fn options(&self) -> &RunOptions {
+        &self.0.options
+    }
+
+    /// Returns once the health of cluster and machine allows to go on.
+    pub async fn healthy(&self) -> Result<(), Error> {
+        tokio::select! {
+            () = self.0.cancel.cancelled() => Err(Error::Stopped(Stop::Interrupted)),
+            answer = self.0.health.pass() => answer,
+        }
+    }
+
+    /// Where the local state of `part` lives.
+    pub fn part_dir(&self, part: &IndexName) -> PathBuf {
+        self.migration_dir().join(part.as_str())
+    }
+
+    /// Where the local state of the migration lives.
+    pub fn migration_dir(&self) -> PathBuf {
+        self.0.options.state_dir.join(self.0.migration.as_str())
+    }
+
+    /// Fails if the user wants to stop.
+    pub fn check_stop(&self) -> Result<(), Error> {
+        if self.0.cancel.is_cancelled() {
+            return Err(Error::Stopped(Stop::Interrupted));
+        }
+        Ok(())
+    }
+
+    /// Waits for `duration`, or fails as soon as the user wants to stop.
+    pub async fn sleep(&self, duration: Duration) -> Result<(), Error> {
+        tokio::select! {
+            () = self.0.cancel.cancelled() => Err(Error::Stopped(Stop::Interrupted)),
+            () = tokio::time::sleep(duration) => Ok(()),
+        }
+    }
+
+    /// Takes the right to send one batch.
+    pub fn take_batch(&self) -> Result<(), Error> {
+        if self.0.batches_left.fetch_sub(1, Ordering::Relaxed) <= 0 {
+            return Err(Error::Stopped(Stop::Batches));
+        }
+        Ok(())
+    }
+
+    /// Whether another batch may be sent.
+    pub fn may_send(&self) -> bool {
+        self.0.batches_left.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits until `documents` more may be sent without going over `docs_per_second`.
+    pub async fn keep_pace(&self, documents: u64) -> Result<(), Error> {
+        let DocsPerSecond::AtMost(rate) = self.limits().docs_per_second else { return Ok(()) };
+        let wait = {
+            let mut next = self.0.pace.lock().await;
+            let now = Instant::now();
+            let start = (*next).max(now);
+            // Whole microseconds: a rate of millions a second still waits for something.
+            *next = start + Duration::from_micros(documents * 1_000_000 / rate.max(1));
+            start - now
+        };
+        if wait.is_zero() { Ok(()) } else { self.sleep(wait).await }
+    }
+
+    /// Whether the next bulk request is to be compressed.
+    pub fn choose_gzip(&self) -> bool {
+        self.0.gzip.lock().is_ok_and(|probe| probe.choose())
+    }
+
+    /// Records how a bulk request went.
+    pub fn record_gzip(&self, gzip: bool, bytes: usize, took: Duration) {
+        if let Ok(probe) = self.0.gzip.lock() {
+            probe.record(gzip, bytes, took);
+        }
+    }
+}
+
+/// Names this process in journal records: who it was, for people, and different for each start.
+fn process_name() -> String {
+    format!("{}-{}", std::process::id(), crate::moment::now_ms())
+}

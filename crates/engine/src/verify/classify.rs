@@ -1,0 +1,314 @@
+//! The closer look at the operations in which the two digests differ: which document, and how.
+
+use std::collections::BTreeMap;
+
+use segue_cluster::{Fetch, Hit};
+use segue_model::digest::OpRange;
+use segue_model::id::{IndexName, SeqNo, Shard};
+use segue_model::version::{Op, Origin, Version};
+
+use super::compare::{Expected, Projector, Suspect, Suspects, ours};
+use super::fingerprint::fingerprint;
+use super::{DivergenceClass, Divergences};
+use crate::error::{Doing, Error};
+use crate::pass::{Carrier, Lineage};
+use crate::scan::{Stretch, Visitor, scan};
+
+/// How many documents are looked up at once.
+const LOOK_UP: usize = 500;
+
+/// What the closer look found.
+#[derive(Default)]
+pub(super) struct Found {
+    pub divergences: Divergences,
+    pub lagging: u64,
+    pub dead_lettered: u64,
+}
+
+/// Reads the ranges again on both sides and classes each document that does not match.
+pub(super) async fn classify(
+    carrier: &Carrier,
+    target: &IndexName,
+    positions: &[SeqNo],
+    in_target: &[Stretch],
+    ranges: &[OpRange],
+    suspects: Suspects,
+) -> Result<Found, Error> {
+    let session = carrier.session();
+    let stretches = source_stretches(ranges, positions);
+    let readers = session.limits().lanes.max(1);
+    let sides = (0..readers).map(|_| InRanges::new(carrier, ranges)).collect();
+    let expected = scan(session, carrier.source(), &stretches, &Fetch::Source, sides).await?;
+    let sides = (0..readers).map(|_| HeldInRanges::new(carrier, ranges)).collect();
+    let held = scan(session, target, in_target, &Fetch::IdsOnly, sides).await?;
+
+    let mut found = Found::default();
+    let mut wanted = BTreeMap::new();
+    for side in expected {
+        wanted.extend(side.documents);
+    }
+    let mut there = BTreeMap::new();
+    for side in held {
+        there.extend(side.documents);
+    }
+    let same: Vec<_> = wanted.keys().filter(|op| there.contains_key(op)).copied().collect();
+    let mut pairs = Vec::new();
+    for op in same {
+        if let (Some(wanted), Some(_)) = (wanted.remove(&op), there.remove(&op)) {
+            pairs.push(wanted);
+        }
+    }
+    let look = Look { carrier, target, positions };
+    look.same_operation(&pairs, &mut found).await?;
+    look.not_in_target(wanted.into_values().collect(), &mut found).await?;
+    let mut unmatched: Vec<_> = there.into_values().collect();
+    for suspect in &suspects.kept {
+        unmatched.push(suspect.clone());
+    }
+    look.not_in_source(&unmatched, &mut found).await?;
+    for _ in suspects.kept.len() as u64..suspects.count() {
+        found.divergences.push(DivergenceClass::Foreign, "", "not written by this migration");
+    }
+    Ok(found)
+}
+
+/// The stretches of each source shard that hold `ranges`.
+fn source_stretches(ranges: &[OpRange], positions: &[SeqNo]) -> Vec<Stretch> {
+    let shards = i64::try_from(positions.len().max(1)).unwrap_or(i64::MAX);
+    let mut stretches: Vec<Stretch> = Vec::new();
+    for (shard, position) in (0u32..).zip(positions) {
+        let mut last: Option<usize> = None;
+        for range in ranges {
+            // op = seq × shards + shard + 1; one number more on either side does no harm.
+            let first = i64::try_from(range.first).unwrap_or(0) / shards - 2;
+            let end = i64::try_from(range.last).unwrap_or(i64::MAX) / shards + 1;
+            let from = SeqNo(first.max(-1));
+            let to = SeqNo(end.min(position.0));
+            if from >= to {
+                continue;
+            }
+            match last.and_then(|at| stretches.get_mut(at)) {
+                Some(before) if before.to >= from => before.to = before.to.max(to),
+                _ => {
+                    last = Some(stretches.len());
+                    stretches.push(Stretch { shard: Shard(shard), from, to });
+                }
+            }
+        }
+    }
+    stretches
+}
+
+fn in_ranges(ranges: &[OpRange], op: Op) -> bool {
+    let at = ranges.partition_point(|range| range.last < op.get());
+    ranges.get(at).is_some_and(|range| range.contains(op))
+}
+
+/// A document that the source expects in the target.
+#[derive(Clone, Debug)]
+struct Wanted {
+    id: String,
+    routing: Option<String>,
+    seq_no: SeqNo,
+    hash: u128,
+}
+
+/// The source's documents in the ranges.
+struct InRanges {
+    projector: Projector,
+    lineage: Lineage,
+    shards: u32,
+    ranges: Vec<OpRange>,
+    documents: BTreeMap<Op, Wanted>,
+}
+
+impl InRanges {
+    fn new(carrier: &Carrier, ranges: &[OpRange]) -> InRanges {
+        InRanges {
+            projector: Projector::new(carrier),
+            lineage: carrier.lineage().clone(),
+            shards: carrier.shard_count(),
+            ranges: ranges.to_vec(),
+            documents: BTreeMap::new(),
+        }
+    }
+}
+
+impl Visitor for InRanges {
+    fn visit(&mut self, shard: Shard, hit: &Hit<'_>) -> Result<(), Error> {
+        let seq_no = SeqNo(hit.seq_no);
+        let op = self.lineage.provenance(seq_no, shard, self.shards)?.op;
+        if !in_ranges(&self.ranges, op) {
+            return Ok(());
+        }
+        // Incomplete documents were named by the first look already.
+        let mut named_before = Divergences::default();
+        if let Expected::Present(hash) = self.projector.project(hit, &mut named_before)? {
+            let routing = hit.routing.as_ref().map(ToString::to_string);
+            self.documents.insert(op, Wanted { id: hit.id.to_string(), routing, seq_no, hash });
+        }
+        Ok(())
+    }
+}
+
+/// The target's documents in the ranges.
+struct HeldInRanges {
+    lineage: Lineage,
+    ranges: Vec<OpRange>,
+    documents: BTreeMap<Op, Suspect>,
+}
+
+impl HeldInRanges {
+    fn new(carrier: &Carrier, ranges: &[OpRange]) -> HeldInRanges {
+        let lineage = carrier.lineage().clone();
+        HeldInRanges { lineage, ranges: ranges.to_vec(), documents: BTreeMap::new() }
+    }
+}
+
+impl Visitor for HeldInRanges {
+    fn visit(&mut self, _: Shard, hit: &Hit<'_>) -> Result<(), Error> {
+        let version = Version(hit.version);
+        // What the present lineage did not write is a suspect already.
+        if let Some(op) = ours(version, &self.lineage).filter(|op| in_ranges(&self.ranges, *op)) {
+            let routing = hit.routing.as_ref().map(ToString::to_string);
+            self.documents.insert(op, Suspect { id: hit.id.to_string(), routing, version });
+        }
+        Ok(())
+    }
+}
+
+struct Look<'a> {
+    carrier: &'a Carrier,
+    target: &'a IndexName,
+    positions: &'a [SeqNo],
+}
+
+impl Look<'_> {
+    /// Documents that stand on both sides with the same operation.
+    async fn same_operation(&self, pairs: &[Wanted], found: &mut Found) -> Result<(), Error> {
+        for some in pairs.chunks(LOOK_UP) {
+            let keys: Vec<_> = some.iter().map(|w| (w.id.as_str(), w.routing.as_deref())).collect();
+            let documents = self.look_up(self.target, &keys, true).await?;
+            for (wanted, document) in some.iter().zip(documents) {
+                let Some(document) = document else {
+                    let detail = "vanished from the target while it was compared";
+                    found.divergences.push(DivergenceClass::Missing, &wanted.id, detail);
+                    continue;
+                };
+                let source = document.source.as_ref().map_or("", |source| source.get());
+                let routing = document.routing.as_deref();
+                if fingerprint(&wanted.id, routing, source.as_bytes()) != wanted.hash {
+                    let version = Version(document.version);
+                    let detail = format!("content differs at {version}");
+                    found.divergences.push(DivergenceClass::Different, &wanted.id, detail);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Documents of the source whose operation the target does not hold.
+    async fn not_in_target(&self, missing: Vec<Wanted>, found: &mut Found) -> Result<(), Error> {
+        for some in missing.chunks(LOOK_UP) {
+            let keys: Vec<_> = some.iter().map(|w| (w.id.as_str(), w.routing.as_deref())).collect();
+            let letters = self.carrier.dead_letters().find(&keys).await?;
+            let documents = self.look_up(self.target, &keys, false).await?;
+            for ((wanted, letter), document) in some.iter().zip(letters).zip(documents) {
+                let refused = letter.is_some_and(|letter| letter.seq_no == wanted.seq_no);
+                match document {
+                    Some(document) => {
+                        let version = Version(document.version);
+                        let detail =
+                            format!("target holds {version}, source is at {}", wanted.seq_no);
+                        found.divergences.push(DivergenceClass::Stale, &wanted.id, detail);
+                    }
+                    None if refused => found.dead_lettered += 1,
+                    None => {
+                        let detail = format!("source holds it at {}", wanted.seq_no);
+                        found.divergences.push(DivergenceClass::Missing, &wanted.id, detail);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Documents of the target whose operation the source does not hold.
+    async fn not_in_source(&self, extra: &[Suspect], found: &mut Found) -> Result<(), Error> {
+        for some in extra.chunks(LOOK_UP) {
+            let keys: Vec<_> = some.iter().map(|s| (s.id.as_str(), s.routing.as_deref())).collect();
+            let documents = self.look_up(self.carrier.source(), &keys, false).await?;
+            for (suspect, document) in some.iter().zip(documents) {
+                let version = suspect.version;
+                let (class, detail) = match (self.carried(version), document) {
+                    (None, _) => (DivergenceClass::Foreign, format!("version {version}")),
+                    // It was written again after the pass: the next one brings it.
+                    (Some(carried), Some(now)) if now.seq_no > carried.0 => {
+                        found.lagging += 1;
+                        continue;
+                    }
+                    (Some(_), Some(now)) => {
+                        let at = now.seq_no;
+                        let detail = format!("target holds {version}, source is at {at}");
+                        (DivergenceClass::Stale, detail)
+                    }
+                    (Some(_), None) => {
+                        (DivergenceClass::Extra, "the source does not hold it any more".to_owned())
+                    }
+                };
+                found.divergences.push(class, &suspect.id, detail);
+            }
+        }
+        Ok(())
+    }
+
+    /// Up to where the shard is carried that a version of ours came from; `None` if it is not ours.
+    fn carried(&self, version: Version) -> Option<SeqNo> {
+        let Origin::Ours(was) = version.origin() else { return None };
+        let lineage = self.carrier.lineage();
+        if was.incarnation > lineage.incarnation {
+            return None;
+        }
+        if was.incarnation == lineage.incarnation {
+            let (_, shard) = was.op.source(self.carrier.shard_count());
+            return usize::try_from(shard.0).ok().and_then(|at| self.positions.get(at)).copied();
+        }
+        // Its number belongs to an index that is gone. The highest position is the careful answer:
+        // a document is called lag only if it certainly will be looked at again.
+        self.positions.iter().copied().max()
+    }
+
+    async fn look_up(
+        &self,
+        index: &IndexName,
+        keys: &[(&str, Option<&str>)],
+        with_source: bool,
+    ) -> Result<Vec<Option<segue_cluster::Document>>, Error> {
+        let cluster = self.carrier.session().cluster();
+        let doing = || format!("looking up {} documents of {index}", keys.len());
+        cluster.get_many(index.as_str(), keys, with_source).await.doing(doing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stretches_of_the_shards_hold_every_operation_of_the_ranges() {
+        let shards = 3;
+        let positions = [SeqNo(1000), SeqNo(900), SeqNo(-1)];
+        let ranges = [OpRange { first: 64, last: 127 }, OpRange { first: 2560, last: 2687 }];
+        let stretches = source_stretches(&ranges, &positions);
+        for (shard, position) in (0u32..).zip(positions) {
+            for seq in 0..=position.0 {
+                let op = Op::of(SeqNo(seq), Shard(shard), shards).unwrap();
+                let held = stretches
+                    .iter()
+                    .any(|s| s.shard == Shard(shard) && s.from.0 < seq && seq <= s.to.0);
+                assert!(held || !in_ranges(&ranges, op), "shard {shard} seq {seq}");
+            }
+        }
+        assert!(stretches.iter().all(|s| s.to <= positions[s.shard.0 as usize]));
+    }
+}

@@ -1,0 +1,238 @@
+//! The two streams of a verification, each into its digest.
+
+use segue_cluster::Hit;
+use segue_model::digest::Digest;
+use segue_model::id::{IndexName, SeqNo, Shard};
+use segue_model::journal::VerifySummary;
+use segue_model::version::{Op, Origin, Version};
+use segue_transform::{Document, Outcome, Worker, has_fields};
+
+use super::fingerprint::fingerprint;
+use super::{DivergenceClass, Divergences};
+use crate::error::Error;
+use crate::pass::{Carrier, Lineage};
+use crate::progress::{Listener, Progress};
+use crate::scan::Visitor;
+
+/// How many documents that cannot be matched by operation are kept for a closer look.
+const SUSPECTS: usize = 10_000;
+
+/// What the source says a document of the target is to be.
+pub(super) enum Expected {
+    /// It is to stand there, with this fingerprint.
+    Present(u128),
+    /// The recipe leaves it out.
+    Filtered,
+    /// The pipeline refuses it: a dead letter.
+    Refused,
+}
+
+/// Transforms source documents anew and says what is expected in the target.
+pub(super) struct Projector {
+    worker: Worker,
+    out: Vec<u8>,
+    required: Vec<segue_model::recipe::Path>,
+}
+
+impl Projector {
+    pub(super) fn new(carrier: &Carrier) -> Projector {
+        let required = carrier.session().recipe().verify.required.clone();
+        Projector { worker: carrier.program().worker(), out: Vec::new(), required }
+    }
+
+    pub(super) fn project(
+        &mut self,
+        hit: &Hit<'_>,
+        divergences: &mut Divergences,
+    ) -> Result<Expected, Error> {
+        self.out.clear();
+        let routing = hit.routing.as_deref();
+        let document = Document { id: &hit.id, routing, source: hit.source };
+        Ok(match self.worker.apply(document, &mut self.out)? {
+            Outcome::Written => {
+                if let Some(field) = has_fields(&self.out, &self.required) {
+                    let detail = format!("required field {field} is missing or null");
+                    divergences.push(DivergenceClass::Incomplete, &hit.id, detail);
+                }
+                Expected::Present(fingerprint(&hit.id, routing, &self.out))
+            }
+            Outcome::Filtered { .. } => Expected::Filtered,
+            Outcome::Refused { .. } => Expected::Refused,
+        })
+    }
+}
+
+/// One reader's share of the source.
+pub(super) struct SourceSide {
+    projector: Projector,
+    lineage: Lineage,
+    shards: u32,
+    digest: Digest,
+    summary: VerifySummary,
+    divergences: Divergences,
+    teller: Teller,
+}
+
+impl SourceSide {
+    pub(super) fn new(carrier: &Carrier, highest: u64) -> SourceSide {
+        SourceSide {
+            projector: Projector::new(carrier),
+            lineage: carrier.lineage().clone(),
+            shards: carrier.shard_count(),
+            digest: Digest::up_to(highest),
+            summary: VerifySummary::default(),
+            divergences: Divergences::default(),
+            teller: Teller::new(carrier),
+        }
+    }
+}
+
+impl Visitor for SourceSide {
+    fn visit(&mut self, shard: Shard, hit: &Hit<'_>) -> Result<(), Error> {
+        self.teller.seen += 1;
+        self.summary.source += 1;
+        match self.projector.project(hit, &mut self.divergences)? {
+            Expected::Present(hash) => {
+                let op = self.lineage.provenance(SeqNo(hit.seq_no), shard, self.shards)?.op;
+                // The scan ends at the positions, so no operation lies above the highest.
+                self.digest.add(op, hash);
+            }
+            Expected::Filtered => self.summary.filtered += 1,
+            Expected::Refused => self.summary.dead_lettered += 1,
+        }
+        Ok(())
+    }
+
+    fn page_seen(&mut self) {
+        self.teller.tell();
+    }
+}
+
+/// Adds the readers' shares up.
+pub(super) fn join_source(
+    sides: Vec<SourceSide>,
+    highest: u64,
+) -> (Digest, VerifySummary, Divergences) {
+    let mut digest = Digest::up_to(highest);
+    let mut summary = VerifySummary::default();
+    let mut divergences = Divergences::default();
+    for side in sides {
+        digest.merge(&side.digest);
+        summary.source += side.summary.source;
+        summary.filtered += side.summary.filtered;
+        summary.dead_lettered += side.summary.dead_lettered;
+        divergences.add(side.divergences);
+    }
+    (digest, summary, divergences)
+}
+
+/// A document of the target that cannot be matched by its operation.
+#[derive(Clone, Debug)]
+pub(super) struct Suspect {
+    pub id: String,
+    pub routing: Option<String>,
+    pub version: Version,
+}
+
+/// Suspects: all counted, the first ones kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Suspects {
+    pub kept: Vec<Suspect>,
+    beyond: u64,
+}
+
+impl Suspects {
+    pub(super) fn count(&self) -> u64 {
+        self.kept.len() as u64 + self.beyond
+    }
+
+    fn push(&mut self, suspect: Suspect) {
+        if self.kept.len() < SUSPECTS { self.kept.push(suspect) } else { self.beyond += 1 }
+    }
+}
+
+/// One reader's share of the target.
+pub(super) struct TargetSide {
+    lineage: Lineage,
+    digest: Digest,
+    suspects: Suspects,
+    teller: Teller,
+}
+
+impl TargetSide {
+    pub(super) fn new(carrier: &Carrier, highest: u64) -> TargetSide {
+        TargetSide {
+            lineage: carrier.lineage().clone(),
+            digest: Digest::up_to(highest),
+            suspects: Suspects::default(),
+            teller: Teller::new(carrier),
+        }
+    }
+}
+
+impl Visitor for TargetSide {
+    fn visit(&mut self, _: Shard, hit: &Hit<'_>) -> Result<(), Error> {
+        self.teller.seen += 1;
+        let version = Version(hit.version);
+        let known = ours(version, &self.lineage).is_some_and(|op| {
+            let hash = fingerprint(&hit.id, hit.routing.as_deref(), hit.source);
+            self.digest.add(op, hash)
+        });
+        if !known {
+            let routing = hit.routing.as_ref().map(ToString::to_string);
+            self.suspects.push(Suspect { id: hit.id.to_string(), routing, version });
+        }
+        Ok(())
+    }
+
+    fn page_seen(&mut self) {
+        self.teller.tell();
+    }
+}
+
+/// The operation of a version that the present lineage wrote.
+pub(super) fn ours(version: Version, lineage: &Lineage) -> Option<Op> {
+    match version.origin() {
+        Origin::Ours(p)
+            if p.incarnation == lineage.incarnation
+                && p.rewrite == lineage.rewrite
+                && !p.delete =>
+        {
+            Some(p.op)
+        }
+        _ => None,
+    }
+}
+
+/// Adds the readers' shares up.
+pub(super) fn join_target(sides: Vec<TargetSide>, highest: u64) -> (Digest, Suspects) {
+    let mut digest = Digest::up_to(highest);
+    let mut suspects = Suspects::default();
+    for side in sides {
+        digest.merge(&side.digest);
+        suspects.beyond += side.suspects.beyond;
+        for suspect in side.suspects.kept {
+            suspects.push(suspect);
+        }
+    }
+    (digest, suspects)
+}
+
+/// Tells how the comparison goes on, once a page.
+struct Teller {
+    listener: Listener,
+    part: IndexName,
+    seen: u64,
+}
+
+impl Teller {
+    fn new(carrier: &Carrier) -> Teller {
+        let listener = carrier.session().listener().clone();
+        Teller { listener, part: carrier.source().clone(), seen: 0 }
+    }
+
+    fn tell(&mut self) {
+        let documents = std::mem::take(&mut self.seen);
+        self.listener.tell(Progress::Compared { part: self.part.clone(), documents });
+    }
+}

@@ -1,0 +1,199 @@
+//! The last comparison, with the source closed: only what changed since the full verification, and
+//! the counts.
+//!
+//! Why that is enough: every live document of the source up to the verified positions was equal to
+//! its counterpart, and whatever changed since has a number in the stretch looked at here. So the
+//! source's documents are all in the target; equal counts then leave no room for one more there.
+
+use segue_cluster::{Fetch, Hit};
+use segue_model::id::{IndexName, SeqNo, Shard};
+use segue_model::journal::VerifySummary;
+use segue_model::version::{Provenance, Version};
+
+use super::compare::{Expected, Projector};
+use super::fingerprint::fingerprint;
+use super::{DivergenceClass, Divergences, verify_all};
+use crate::error::{Doing, Error};
+use crate::pass::{Carrier, Lineage};
+use crate::scan::{Stretch, Visitor, scan};
+
+const LOOK_UP: usize = 500;
+
+/// What was counted with the source closed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frozen {
+    /// Live documents of the source.
+    pub source_documents: u64,
+    /// Documents of the target.
+    pub target_documents: u64,
+    /// Documents of the source that are filtered or dead letters.
+    pub left_out: u64,
+    /// Those of them that are dead letters.
+    pub dead_letters: u64,
+    /// Documents that were looked at here.
+    pub compared: u64,
+}
+
+/// Compares what changed since `verified` (positions and what was counted there), and the counts.
+/// The source has to be closed and carried to its end.
+pub async fn verify_window(
+    carrier: &Carrier,
+    target: &IndexName,
+    verified: &(Vec<SeqNo>, VerifySummary),
+) -> Result<Frozen, Error> {
+    let session = carrier.session();
+    let (positions, before) = verified;
+    let stretches: Vec<_> = (0u32..)
+        .zip(positions.iter().zip(carrier.positions()))
+        .map(|(shard, (from, to))| Stretch { shard: Shard(shard), from: *from, to })
+        .filter(|stretch| stretch.from < stretch.to)
+        .collect();
+    let sides = (0..session.limits().lanes.max(1)).map(|_| Changed::new(carrier)).collect();
+    let sides = scan(session, carrier.source(), &stretches, &Fetch::Source, sides).await?;
+
+    let mut divergences = Divergences::default();
+    let mut frozen = Frozen::default();
+    let mut summary = VerifySummary::default();
+    for side in sides {
+        divergences.add(side.divergences);
+        frozen.compared += side.seen;
+        summary.filtered += side.filtered;
+        summary.dead_lettered += side.refused;
+        let refused = compare(carrier, target, &side.wanted, &mut divergences).await?;
+        summary.dead_lettered += refused;
+    }
+    summary = divergences.conclude(summary)?;
+
+    let counting = |index: &IndexName| format!("counting {index}");
+    let cluster = session.cluster();
+    cluster.refresh(target.as_str()).await.doing(|| format!("refreshing {target}"))?;
+    let source = carrier.source();
+    frozen.source_documents =
+        cluster.count(source.as_str(), None).await.doing(|| counting(source))?;
+    frozen.target_documents =
+        cluster.count(target.as_str(), None).await.doing(|| counting(target))?;
+
+    let left_out_before = before.filtered + before.dead_lettered;
+    let unchanged = frozen.source_documents.saturating_sub(frozen.compared);
+    if left_out_before > 0 && unchanged != before.source {
+        // Some documents that changed since had been left out before: which ones only a full look
+        // can tell.
+        summary = verify_all(carrier, target).await?;
+    } else {
+        summary.filtered += before.filtered;
+        summary.dead_lettered += before.dead_lettered;
+    }
+    frozen.left_out = summary.filtered + summary.dead_lettered;
+    frozen.dead_letters = summary.dead_lettered;
+    Ok(frozen)
+}
+
+struct Wanted {
+    id: String,
+    routing: Option<String>,
+    seq_no: SeqNo,
+    provenance: Provenance,
+    hash: u128,
+}
+
+struct Changed {
+    projector: Projector,
+    lineage: Lineage,
+    shards: u32,
+    seen: u64,
+    filtered: u64,
+    refused: u64,
+    wanted: Vec<Wanted>,
+    divergences: Divergences,
+}
+
+impl Changed {
+    fn new(carrier: &Carrier) -> Changed {
+        Changed {
+            projector: Projector::new(carrier),
+            lineage: carrier.lineage().clone(),
+            shards: carrier.shard_count(),
+            seen: 0,
+            filtered: 0,
+            refused: 0,
+            wanted: Vec::new(),
+            divergences: Divergences::default(),
+        }
+    }
+}
+
+impl Visitor for Changed {
+    fn visit(&mut self, shard: Shard, hit: &Hit<'_>) -> Result<(), Error> {
+        self.seen += 1;
+        match self.projector.project(hit, &mut self.divergences)? {
+            Expected::Filtered => self.filtered += 1,
+            Expected::Refused => self.refused += 1,
+            Expected::Present(hash) => {
+                let seq_no = SeqNo(hit.seq_no);
+                let provenance = self.lineage.provenance(seq_no, shard, self.shards)?;
+                let routing = hit.routing.as_ref().map(ToString::to_string);
+                let id = hit.id.to_string();
+                self.wanted.push(Wanted { id, routing, seq_no, provenance, hash });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Compares `wanted` with the target; returns how many are dead letters.
+async fn compare(
+    carrier: &Carrier,
+    target: &IndexName,
+    wanted: &[Wanted],
+    divergences: &mut Divergences,
+) -> Result<u64, Error> {
+    let mut refused = 0;
+    for some in wanted.chunks(LOOK_UP) {
+        let keys: Vec<_> = some.iter().map(|w| (w.id.as_str(), w.routing.as_deref())).collect();
+        let doing = || format!("looking up {} documents of {target}", keys.len());
+        let cluster = carrier.session().cluster();
+        let documents = cluster.get_many(target.as_str(), &keys, true).await.doing(doing)?;
+        let mut absent = Vec::new();
+        for (wanted, document) in some.iter().zip(documents) {
+            let Some(document) = document else {
+                absent.push(wanted);
+                continue;
+            };
+            let source = document.source.as_ref().map_or("", |source| source.get());
+            let routing = document.routing.as_deref();
+            let hash = fingerprint(&wanted.id, routing, source.as_bytes());
+            let expected = wanted.provenance.version();
+            if Version(document.version) != expected {
+                let there = Version(document.version);
+                let detail = format!("target holds {there}, expected {expected}");
+                divergences.push(DivergenceClass::Stale, &wanted.id, detail);
+            } else if hash != wanted.hash {
+                let detail = format!("content differs at {expected}");
+                divergences.push(DivergenceClass::Different, &wanted.id, detail);
+            }
+        }
+        refused += missing(carrier, &absent, divergences).await?;
+    }
+    Ok(refused)
+}
+
+async fn missing(
+    carrier: &Carrier,
+    absent: &[&Wanted],
+    divergences: &mut Divergences,
+) -> Result<u64, Error> {
+    if absent.is_empty() {
+        return Ok(0);
+    }
+    let keys: Vec<_> = absent.iter().map(|w| (w.id.as_str(), w.routing.as_deref())).collect();
+    let mut refused = 0;
+    for (wanted, letter) in absent.iter().zip(carrier.dead_letters().find(&keys).await?) {
+        if letter.is_some_and(|letter| letter.seq_no == wanted.seq_no) {
+            refused += 1;
+        } else {
+            let detail = format!("source holds it at {}", wanted.seq_no);
+            divergences.push(DivergenceClass::Missing, &wanted.id, detail);
+        }
+    }
+    Ok(refused)
+}
