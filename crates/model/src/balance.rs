@@ -71,13 +71,8 @@ impl Balance {
 
     /// Invariant B1.
     pub fn check(&self) -> Result<(), Unbalanced> {
-        let accounted =
-            self.written + self.already_there + self.filtered() + self.dead_lettered();
-        if accounted == self.read {
-            Ok(())
-        } else {
-            Err(Unbalanced { read: self.read, accounted })
-        }
+        let accounted = self.written + self.already_there + self.filtered() + self.dead_lettered();
+        if accounted == self.read { Ok(()) } else { Err(Unbalanced { read: self.read, accounted }) }
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Checkpoint {
     pub balance: Balance,
     /// How long the shard's inventory is, in bytes; what is beyond was not relied upon.
     pub inventory_bytes: u64,
+    /// After which number the inventory begins; anything but −1 means that it was lost once.
+    pub inventory_from: SeqNo,
 }
 
 /// Where to go on from a checkpoint.
@@ -69,6 +71,7 @@ impl Checkpoint {
             pass_from: SeqNo::NONE,
             balance: Balance::default(),
             inventory_bytes: 0,
+            inventory_from: SeqNo::NONE,
         }
     }
 
@@ -98,12 +101,8 @@ mod tests {
 
     #[test]
     fn a_position_is_good_only_for_the_shard_it_was_taken_from() {
-        let mut checkpoint = Checkpoint::start(
-            Shard(0),
-            identity("i", "h", 1),
-            Incarnation::FIRST,
-            Rewrite::FIRST,
-        );
+        let mut checkpoint =
+            Checkpoint::start(Shard(0), identity("i", "h", 1), Incarnation::FIRST, Rewrite::FIRST);
         checkpoint.position = SeqNo(90);
         checkpoint.pass_from = SeqNo(40);
         let table = [

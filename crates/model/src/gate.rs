@@ -163,13 +163,8 @@ mod tests {
 
     #[test]
     fn an_empty_source_may_switch_and_nothing_processed_may_not() {
-        let empty = Seen {
-            read: 0,
-            source_documents: 0,
-            target_documents: 0,
-            left_out: 0,
-            ..good()
-        };
+        let empty =
+            Seen { read: 0, source_documents: 0, target_documents: 0, left_out: 0, ..good() };
         assert!(refusals(&judge(&empty)).is_empty());
         let nothing = Seen { read: 0, target_documents: 0, ..good() };
         assert!(refusals(&judge(&nothing)).iter().any(|p| p.name == "something_processed"));

@@ -115,7 +115,10 @@ mod tests {
                 "heap of node a: 91 % > 90 %",
             ),
             (
-                Signals { disk_above_high: vec![(node(), "95 %".to_owned())], ..Signals::default() },
+                Signals {
+                    disk_above_high: vec![(node(), "95 %".to_owned())],
+                    ..Signals::default()
+                },
                 "disk of node a above the high watermark: 95 %",
             ),
             (

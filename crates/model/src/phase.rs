@@ -134,10 +134,7 @@ impl Phase {
 
     /// Whether the target exists and takes versioned writes of ours.
     pub fn is_copying(&self) -> bool {
-        matches!(
-            self,
-            Phase::Backfilling | Phase::CatchingUp | Phase::Verifying | Phase::Ready
-        )
+        matches!(self, Phase::Backfilling | Phase::CatchingUp | Phase::Verifying | Phase::Ready)
     }
 }
 
