@@ -48,23 +48,36 @@ pub(crate) enum Outcome {
 pub(crate) struct Run {
     since: Instant,
     interrupt: Interrupt,
+    keep_going: bool,
     done: Vec<(String, Duration, Outcome)>,
 }
 
 impl Run {
-    pub(crate) fn begin() -> anyhow::Result<Self> {
-        Ok(Self { since: Instant::now(), interrupt: Interrupt::listen()?, done: Vec::new() })
+    /// A run that ends with the first failure, or, told to keep going, with the last step.
+    pub(crate) fn begin(keep_going: bool) -> anyhow::Result<Self> {
+        let interrupt = Interrupt::listen()?;
+        Ok(Self { since: Instant::now(), interrupt, keep_going, done: Vec::new() })
     }
 
     pub(crate) fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
 
-    /// Runs a program as the next step.
+    /// Runs a program as the next step. In a run that keeps going its failure is only noted.
     pub(crate) fn step(&mut self, step: Step) -> anyhow::Result<()> {
         let name = step.name.clone();
         let interrupt = self.interrupt.clone();
-        self.act(&name, || step.run(&interrupt).map_err(anyhow::Error::from))
+        let result = self.act(&name, || step.run(&interrupt).map_err(anyhow::Error::from));
+        if self.keep_going && !self.interrupt.came() { Ok(()) } else { result }
+    }
+
+    /// How many steps failed.
+    pub(crate) fn failures(&self) -> usize {
+        self.count("failed")
+    }
+
+    fn count(&self, wanted: &str) -> usize {
+        self.done.iter().filter(|(_, _, outcome)| word(outcome) == wanted).count()
     }
 
     /// Does something as the next step.
@@ -103,13 +116,12 @@ impl Run {
             };
             eprintln!("{:>8}  {name:<38} {}{reason}", seconds(*took), word(outcome));
         }
-        let count = |wanted: &str| self.done.iter().filter(|(_, _, o)| word(o) == wanted).count();
-        let result = if count("failed") > 0 { "FAILED" } else { "passed" };
+        let result = if self.failures() > 0 { "FAILED" } else { "passed" };
         eprintln!(
             "xtask: {result}: {} steps passed, {} skipped, {} failed in {}",
-            count("passed"),
-            count("skipped"),
-            count("failed"),
+            self.count("passed"),
+            self.count("skipped"),
+            self.failures(),
             seconds(self.since.elapsed()),
         );
     }
@@ -137,7 +149,16 @@ mod tests {
     use super::*;
 
     fn run() -> Run {
-        Run { since: Instant::now(), interrupt: Interrupt::never(), done: Vec::new() }
+        let interrupt = Interrupt::never();
+        Run { since: Instant::now(), interrupt, keep_going: false, done: Vec::new() }
+    }
+
+    #[test]
+    fn a_run_that_keeps_going_still_counts_its_failures() {
+        let mut run = Run { keep_going: true, ..run() };
+        run.step(Step::new("bad", "false", "")).expect("noted only");
+        run.step(Step::new("good", "true", "")).expect("passes");
+        assert_eq!((run.failures(), run.done.len()), (1, 2));
     }
 
     #[test]

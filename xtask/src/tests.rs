@@ -1,5 +1,6 @@
 //! `cargo xtask test`: what continuous integration runs.
 
+use anyhow::bail;
 use clap::Args;
 use segue_sandbox::{Engine, find_jdks};
 
@@ -18,16 +19,23 @@ pub(crate) struct Wanted {
     /// Only this engine: opensearch-3 or opensearch-2.
     #[arg(long, value_parser = crate::engine, conflicts_with = "quick")]
     engine: Option<Engine>,
+    /// Go on after a step that failed, and fail at the end.
+    #[arg(long)]
+    keep_going: bool,
 }
 
 /// The crates whose tests never need an engine, also those in `tests/`.
 const PURE: [&str; 2] = ["segue-model", "segue-transform"];
 
 pub(crate) fn run(wanted: &Wanted) -> anyhow::Result<()> {
-    let mut run = Run::begin()?;
+    let mut run = Run::begin(wanted.keep_going)?;
     let result = all(wanted, &mut run);
     run.end();
-    result
+    result?;
+    match run.failures() {
+        0 => Ok(()),
+        count => bail!("{count} steps failed"),
+    }
 }
 
 fn all(wanted: &Wanted, run: &mut Run) -> anyhow::Result<()> {
