@@ -234,3 +234,15 @@ impl<T> Doing<T> for Result<T, segue_cluster::Error> {
 pub(crate) fn illegal(part: &IndexName, state: &PartState, source: IllegalEvent) -> Error {
     Error::Journal { part: part.to_string(), record: state.records + 1, source }
 }
+
+/// An error and its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

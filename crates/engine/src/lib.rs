@@ -1,14 +1,21 @@
 //! The shell of segue: it performs what the model decides.
 
 pub mod checkpoint_store;
+pub mod cutover;
 pub mod error;
 pub mod health;
 pub mod inventory;
 pub mod journal_store;
+pub mod lookup;
+pub mod migrate;
 mod moment;
+pub mod observe;
 mod page;
+pub mod part_run;
 pub mod pass;
+pub mod prepare;
 pub mod progress;
+pub mod report;
 mod scan;
 pub mod session;
 pub mod verify;

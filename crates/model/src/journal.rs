@@ -61,7 +61,8 @@ pub struct VerifySummary {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CutoverWindow {
     /// From the block to the switch: how long the old name refused writes, in milliseconds.
-    pub closed_ms: u64,
+    /// Unknown if the process died in between.
+    pub closed_ms: Option<u64>,
     /// Documents that the last pass carried.
     pub last_pass: u64,
 }

@@ -11,6 +11,7 @@
 //! | balance | [`balance`] |
 //! | event, phase, part state | [`journal`], [`phase`], [`part`] |
 //! | digest, divergence | [`digest`] |
+//! | observation, plan, lint note | [`observe`], [`plan`], [`lint`] |
 //! | gate | [`gate`] |
 //! | governor | [`governor`] |
 
@@ -22,8 +23,11 @@ pub mod gate;
 pub mod governor;
 pub mod id;
 pub mod journal;
+pub mod lint;
+pub mod observe;
 pub mod part;
 pub mod phase;
+pub mod plan;
 pub mod position;
 pub mod recipe;
 pub mod version;

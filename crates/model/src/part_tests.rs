@@ -81,7 +81,7 @@ fn straight() -> Vec<Event> {
         Event::EpochOpened { epoch: Epoch(2) },
         cutover_started(),
         Event::Switching { cursor: vec![SeqNo(12)] },
-        Event::Switched { window: CutoverWindow { closed_ms: 300, last_pass: 4 } },
+        Event::Switched { window: CutoverWindow { closed_ms: Some(300), last_pass: 4 } },
         Event::WatchEnded,
     ]
 }
@@ -96,7 +96,7 @@ fn a_straight_run_ends_finished_and_remembers_its_names() {
     assert_eq!(state.epoch, Some(Epoch(2)));
     let cutover = state.cutover.unwrap();
     assert_eq!(cutover.cursor, Some(vec![SeqNo(12)]));
-    assert_eq!(cutover.window, Some(CutoverWindow { closed_ms: 300, last_pass: 4 }));
+    assert_eq!(cutover.window, Some(CutoverWindow { closed_ms: Some(300), last_pass: 4 }));
 }
 
 #[test]

@@ -55,7 +55,8 @@ struct Stored {
 }
 
 impl DeadLetters {
-    pub(super) fn new(session: &Session, part: &IndexName) -> DeadLetters {
+    /// The dead letters of `part`.
+    pub fn of(session: &Session, part: &IndexName) -> DeadLetters {
         DeadLetters {
             cluster: session.cluster().clone(),
             migration: session.migration().clone(),

@@ -157,7 +157,7 @@ impl Carrier {
             checkpoint.identity = identity;
             shards.push(ShardCarrier::open(store.clone(), kept, checkpoint, &folder)?);
         }
-        let dead_letters = DeadLetters::new(session, source);
+        let dead_letters = DeadLetters::of(session, source);
         let (session, source) = (session.clone(), source.clone());
         Ok(Carrier { session, source, write_alias, lineage, program, shards, dead_letters })
     }

@@ -1,0 +1,89 @@
+//! Looking at what the gate judges.
+
+use std::time::Instant;
+
+use segue_model::gate::{Seen, judge, refusals};
+use segue_model::id::SeqNo;
+use segue_model::journal::VerifySummary;
+
+use crate::error::{Doing, Error};
+use crate::part_run::PartRun;
+use crate::pass::Carrier;
+
+/// Up to where the part was verified, and what was counted there.
+pub type Verified = (Vec<SeqNo>, VerifySummary);
+
+/// How many operations behind a cutover may start: the window carries them.
+const LAG_ALLOWED: u64 = 50_000;
+
+/// Judges whether the cutover may start; returns what the window's verification builds on.
+pub async fn pass_gate(run: &PartRun, carrier: &Carrier) -> Result<Verified, Error> {
+    let begun = Instant::now();
+    let (source, target) = (run.source().as_str(), run.target().as_str());
+    let looking = || format!("looking at {source} and {target} for the gate");
+    let cluster = run.session.cluster();
+    cluster.refresh(target).await.doing(looking)?;
+    let source_shards = cluster.shard_stats(source).await.doing(looking)?;
+    let target_shards = cluster.shard_stats(target).await.doing(looking)?;
+    let health = cluster.index_health(target).await.doing(looking)?;
+    let balance = carrier.balance();
+    let verified = run.state.verified.clone();
+    let (_, summary) = verified.clone().unwrap_or_default();
+    let copies = |shards: &segue_cluster::IndexShards| {
+        let primaries = u32::try_from(shards.primaries.len().max(1)).unwrap_or(1);
+        shards.active_copies / primaries
+    };
+    let lag = carrier.lag().await?;
+    let seen = Seen {
+        read: balance.read,
+        balanced: balance.check().is_ok(),
+        source_documents: cluster.count(source, None).await.doing(looking)?,
+        target_documents: cluster.count(target, None).await.doing(looking)?,
+        left_out: summary.filtered + summary.dead_lettered,
+        dead_letters: summary.dead_lettered,
+        dead_letters_allowed: run.session.recipe().cutover.max_dead_letters,
+        verified: verified.is_some(),
+        lag,
+        lag_allowed: LAG_ALLOWED,
+        copies: (copies(&source_shards), copies(&target_shards)),
+        target_serves: health.status != segue_cluster::Colour::Red,
+        names_as_planned: names(run).await?,
+        // What the window asks of the cluster is much like what this look asked, and the rest of
+        // the lag.
+        pause_ms: (
+            u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX) * 4 + lag / 20,
+            u64::try_from(run.session.recipe().cutover.max_pause.as_millis()).unwrap_or(u64::MAX),
+        ),
+    };
+    let predicates = judge(&seen);
+    for predicate in &predicates {
+        tracing::info!(part = source, %predicate, "gate");
+    }
+    match verified {
+        Some(verified) if refusals(&predicates).is_empty() => Ok(verified),
+        _ => Err(Error::Gate(predicates)),
+    }
+}
+
+/// Whether the names stand as the plan saw them.
+async fn names(run: &PartRun) -> Result<Result<(), String>, Error> {
+    let source = run.source().as_str();
+    let looking = || format!("looking at the names of {source}");
+    let Some(index) = run.session.cluster().index(source).await.doing(looking)? else {
+        return Ok(Err(format!("{source} is not an index any more")));
+    };
+    if index.uuid != run.planned.source_uuid.as_str() {
+        return Ok(Err(format!("{source} is another index than the one that was planned")));
+    }
+    for alias in run.planned.aliases.iter().filter(|alias| alias.on_source) {
+        if !index.aliases.contains_key(alias.alias.as_str()) {
+            return Ok(Err(format!("the alias {} is not on {source} any more", alias.alias)));
+        }
+    }
+    for alias in index.aliases.keys() {
+        if !run.planned.aliases.iter().any(|planned| planned.alias.as_str() == alias) {
+            return Ok(Err(format!("the alias {alias} was put on {source} since the plan")));
+        }
+    }
+    Ok(Ok(()))
+}

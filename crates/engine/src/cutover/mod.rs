@@ -1,0 +1,177 @@
+//! The cutover in mode `block`: the source is closed to writes, the last changes are carried and
+//! compared, and one request moves the names.
+//!
+//! Of a switch and a back-out exactly one wins: both have to take the epoch's write alias from the
+//! target, with `must_exist`, in the request that does the rest. Names are judged by looking again,
+//! never by the answer of the request that moved them.
+
+mod back_out;
+mod gate;
+mod switch;
+pub mod watchdog;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use segue_cluster::BlockAnswer;
+use segue_model::id::{Epoch, SeqNo};
+use segue_model::journal::{CutoverWindow, Event, VerifySummary};
+
+pub use back_out::{Fence, back_out_names, diagnose};
+pub use gate::pass_gate;
+
+use crate::error::{Doing, Error};
+use crate::part_run::PartRun;
+use crate::pass::Carrier;
+use crate::prepare::restore_after_switch;
+use crate::progress::Progress;
+use crate::verify::{Frozen, verify_window};
+use watchdog::Watchdog;
+
+/// How much longer than the longest pause the watchdog waits before it lifts the block itself.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Switches the part's names to the target, or leaves everything as it was.
+pub async fn cut_over(run: &mut PartRun, carrier: &Arc<Carrier>) -> Result<CutoverWindow, Error> {
+    let verified = pass_gate(run, carrier).await?;
+    let max_pause = run.session.recipe().cutover.max_pause;
+    let fence = Fence::of(run);
+    let watchdog = Watchdog::start(run, &fence, max_pause + GRACE).await?;
+    run.record(Event::CutoverStarted {
+        epoch: run.state.epoch.unwrap_or(Epoch(0)),
+        keep: run.planned.keep.clone(),
+        aliases: run.planned.aliases.iter().map(|alias| alias.alias.clone()).collect(),
+    })
+    .await?;
+    let closed = Instant::now();
+    let window = match attempt(run, carrier, &verified, closed).await {
+        Ok(last_pass) => {
+            let closed_ms = u64::try_from(closed.elapsed().as_millis()).ok();
+            watchdog.dismiss().await;
+            CutoverWindow { closed_ms, last_pass }
+        }
+        Err(error) => {
+            let switched = back_out_names(run.session.cluster(), &fence).await?;
+            watchdog.dismiss().await;
+            if !switched {
+                return give_up(run, error).await;
+            }
+            CutoverWindow::default()
+        }
+    };
+    run.record(Event::Switched { window }).await?;
+    restore_after_switch(run).await?;
+    let took = closed.elapsed();
+    let part = Some(run.source().clone());
+    run.session.listener().tell(Progress::Step { part, step: "cutover", took });
+    Ok(window)
+}
+
+/// Journals that the names are back, and says why.
+async fn give_up(run: &mut PartRun, error: Error) -> Result<CutoverWindow, Error> {
+    let reason = match &error {
+        Error::BackedOut { reason } => reason.clone(),
+        other => crate::error::chain(other),
+    };
+    run.record(Event::BackedOut { reason: reason.clone() }).await?;
+    Err(match error {
+        Error::Diverged { .. } | Error::Stopped(_) | Error::TakenOver { .. } => error,
+        _ => Error::BackedOut { reason },
+    })
+}
+
+/// From the block to the switch. Any error leaves the names for the back-out to set right.
+async fn attempt(
+    run: &mut PartRun,
+    carrier: &Arc<Carrier>,
+    verified: &gate::Verified,
+    closed: Instant,
+) -> Result<u64, Error> {
+    let max_pause = run.session.recipe().cutover.max_pause;
+    close(run, closed, max_pause).await?;
+    let source = run.source().clone();
+    let target = run.target().clone();
+    // Both only read the closed source.
+    let last = async {
+        settle(run, carrier).await?;
+        let passed = carrier.pass().await?;
+        let frozen = verify_window(carrier, &target, verified).await?;
+        check_counts(run, &frozen)?;
+        Ok::<_, Error>(passed.balance.read)
+    };
+    let (last_pass, ()) = tokio::try_join!(last, switch::keep_copy(run))?;
+    if closed.elapsed() > max_pause {
+        return Err(Error::BackedOut { reason: over(max_pause) });
+    }
+    let looking = || format!("looking at the shards of {target}");
+    let stats = run.session.cluster().shard_stats(target.as_str()).await.doing(looking)?;
+    let cursor = stats.primaries.iter().map(|primary| SeqNo(primary.max_seq_no)).collect();
+    run.record(Event::Switching { cursor }).await?;
+    switch::move_names(run).await?;
+    if !switch::is_switched(run.session.cluster(), &source, &target).await? {
+        return Err(Error::BackedOut { reason: "the names did not move".to_owned() });
+    }
+    Ok(last_pass)
+}
+
+fn over(max_pause: Duration) -> String {
+    format!(
+        "the source would have been closed for longer than {} ms (max_pause)",
+        max_pause.as_millis()
+    )
+}
+
+/// Closes the source and waits until every write that was under way has ended.
+async fn close(run: &PartRun, closed: Instant, max_pause: Duration) -> Result<(), Error> {
+    let source = run.source().as_str();
+    loop {
+        let left = max_pause.saturating_sub(closed.elapsed());
+        if left.is_zero() {
+            return Err(Error::BackedOut { reason: over(max_pause) });
+        }
+        let closing = || format!("closing {source} to writes");
+        match run.session.cluster().block_writes(source, left).await.doing(closing)? {
+            BlockAnswer::Drained => return Ok(()),
+            BlockAnswer::NotDrained { detail } => {
+                tracing::warn!(source, %detail, "writes are still under way");
+            }
+        }
+    }
+}
+
+/// Lets the global checkpoint reach the last operation; where the source syncs lazily it needs a
+/// flush for that.
+async fn settle(run: &PartRun, carrier: &Carrier) -> Result<(), Error> {
+    let source = carrier.source().as_str();
+    let looking = || format!("looking at the shards of {source}");
+    let cluster = run.session.cluster();
+    for _ in 0..100 {
+        let stats = cluster.shard_stats(source).await.doing(looking)?;
+        if stats.primaries.iter().all(|p| p.global_checkpoint >= p.max_seq_no) {
+            return Ok(());
+        }
+        cluster.flush(source).await.doing(|| format!("flushing {source}"))?;
+        run.session.sleep(Duration::from_millis(20)).await?;
+    }
+    Err(Error::BackedOut {
+        reason: "the source's global checkpoint does not reach its end".to_owned(),
+    })
+}
+
+fn check_counts(run: &PartRun, frozen: &Frozen) -> Result<(), Error> {
+    let expected = frozen.source_documents.saturating_sub(frozen.left_out);
+    let allowed = run.session.recipe().cutover.max_dead_letters;
+    if frozen.target_documents != expected {
+        let reason = format!(
+            "the target holds {} documents, {expected} expected ({} in the source, {} left out): \
+             documents were deleted from the source, or the target holds what it should not",
+            frozen.target_documents, frozen.source_documents, frozen.left_out
+        );
+        return Err(Error::Diverged { reason, summary: VerifySummary::default() });
+    }
+    if frozen.dead_letters > allowed {
+        let reason = format!("{} dead letters, {allowed} allowed", frozen.dead_letters);
+        return Err(Error::BackedOut { reason });
+    }
+    Ok(())
+}

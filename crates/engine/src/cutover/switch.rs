@@ -1,0 +1,97 @@
+//! Moving the names.
+
+use segue_cluster::{AliasAction, AliasProps, Class, Cluster};
+use segue_model::id::IndexName;
+use segue_model::plan::AliasMove;
+use serde_json::json;
+
+use crate::error::{Doing, Error};
+use crate::part_run::PartRun;
+
+/// Makes the copy of the closed source that stays for the way back: hard links, blocked, with no
+/// pipelines and no aliases.
+pub(super) async fn keep_copy(run: &PartRun) -> Result<(), Error> {
+    let (source, keep) = (run.source().as_str(), run.planned.keep.as_str());
+    let keeping = || format!("keeping a copy of {source} as {keep}");
+    let cluster = run.session.cluster();
+    // What an earlier attempt left: the plan refuses the name if anybody else has it.
+    if cluster.index(keep).await.doing(keeping)?.is_some() {
+        cluster.delete_index(keep).await.doing(keeping)?;
+    }
+    let index = cluster.index(source).await.doing(keeping)?;
+    let replicas = index.map_or(1, |index| index.replicas);
+    let body = json!({ "settings": {
+        "index.blocks.write": true,
+        "index.number_of_replicas": replicas,
+        "index.default_pipeline": "_none",
+        "index.final_pipeline": "_none",
+        "index.hidden": true
+    }});
+    cluster.clone_index(source, keep, &body).await.doing(keeping)
+}
+
+/// What an alias adds on the target: what it added on the source.
+pub(super) fn props(alias: &AliasMove) -> AliasProps {
+    AliasProps {
+        filter: alias.props.filter.clone(),
+        index_routing: alias.props.index_routing.clone(),
+        search_routing: alias.props.search_routing.clone(),
+        is_write_index: alias.props.is_write_index,
+        is_hidden: alias.props.is_hidden,
+    }
+}
+
+/// Moves every name to the target. Names that stand for other indices too go in a call of their own
+/// just before: the removal of an index makes searches over several indices come short for a moment.
+pub(super) async fn move_names(run: &PartRun) -> Result<(), Error> {
+    let (source, target) = (run.source().to_string(), run.target().to_string());
+    let moving = || format!("moving the names of {source} to {target}");
+    let cluster = run.session.cluster();
+    let (spanning, own): (Vec<_>, Vec<_>) =
+        run.planned.aliases.iter().partition(|alias| alias.spanning);
+    let add = |alias: &&AliasMove| AliasAction::Add {
+        index: target.clone(),
+        alias: alias.alias.to_string(),
+        props: props(alias),
+    };
+    let mut first: Vec<_> = spanning.iter().map(add).collect();
+    first.extend(spanning.iter().filter(|alias| alias.on_source).map(|alias| {
+        AliasAction::Remove {
+            index: source.clone(),
+            alias: alias.alias.to_string(),
+            must_exist: true,
+        }
+    }));
+    if !first.is_empty() {
+        cluster.update_aliases(&first).await.doing(moving)?;
+    }
+    let fence = run.write_alias().to_string();
+    let mut actions = vec![
+        AliasAction::Remove { index: target.clone(), alias: fence, must_exist: true },
+        AliasAction::RemoveIndex { index: source.clone() },
+        AliasAction::Add {
+            index: target.clone(),
+            alias: source.clone(),
+            props: AliasProps::default(),
+        },
+    ];
+    actions.extend(own.iter().map(add));
+    match cluster.update_aliases(&actions).await {
+        // The answer was lost or undecided: the names are looked at anyway.
+        Err(error) if error.class() == Class::MaybeApplied => Ok(()),
+        answer => answer.doing(moving),
+    }
+}
+
+/// Whether the source's name stands for the target. An undecided request may still apply, so a name
+/// that has not moved yet is looked at for a while.
+pub(super) async fn is_switched(
+    cluster: &Cluster,
+    source: &IndexName,
+    target: &IndexName,
+) -> Result<bool, Error> {
+    let looking = || format!("looking at where {source} points");
+    let on = cluster.alias(source.as_str()).await.doing(looking)?;
+    let is_index = cluster.index(source.as_str()).await.doing(looking)?.is_some();
+    Ok(!is_index && on.len() == 1 && on.contains_key(target.as_str()))
+}

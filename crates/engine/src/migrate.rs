@@ -1,0 +1,375 @@
+//! The coordinator: takes every part from where it stands to where the recipe wants it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use segue_model::balance::Balance;
+use segue_model::journal::Event;
+use segue_model::part::PartState;
+use segue_model::phase::Phase;
+use segue_model::plan::{Action, Plan, PlannedPart};
+use segue_model::recipe::CutoverStart;
+use segue_model::version::Rewrite;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::checkpoint_store::CheckpointStore;
+use crate::cutover::{cut_over, diagnose};
+use crate::error::{Doing, Ending, Error, Stop, chain};
+use crate::journal_store::{Journal, JournalStore};
+use crate::lookup::{Pinned, pin};
+use crate::observe::observe;
+use crate::part_run::PartRun;
+use crate::pass::{Carrier, DeadLetters, Passed, source_identity};
+use crate::prepare::{open_epoch, prepare, restore};
+use crate::progress::Progress;
+use crate::report::{PartError, PartReport, Report, Totals};
+use crate::session::Session;
+use crate::verify::verify_all;
+
+/// How many documents behind a part may be when it is verified: one more pass would find as many.
+const NEAR: u64 = 5_000;
+/// How many passes may follow each other before verification; writers faster than that are left to
+/// the window.
+const PASSES: u32 = 20;
+
+/// What a run is to do with each part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Everything; the cutover only if the recipe starts it by itself.
+    Run,
+    /// Carry and compare, and stop there.
+    Verify,
+    /// Everything, the cutover included.
+    Cutover,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// What it did.
+    pub report: Report,
+    /// How the worst part ended; none = all as wanted.
+    pub ending: Option<Ending>,
+}
+
+/// Looks and plans; changes nothing.
+pub async fn plan(session: &Session, folder: &Path) -> Result<(Plan, Journal), Error> {
+    let journal = session.journal().read().await?;
+    let parts = journal.parts.clone();
+    let seen = observe(session.cluster(), session.recipe(), folder, parts).await?;
+    Ok((Plan::make(session.recipe(), &seen), journal))
+}
+
+/// Carries out `plan`.
+pub async fn run(
+    session: &Session,
+    plan: &Plan,
+    mut journal: Journal,
+    goal: Goal,
+) -> Result<Ran, Error> {
+    let begun = Instant::now();
+    session.healthy().await?;
+    ensure_stores(session.journal(), session).await?;
+    adopt(session, plan, &mut journal).await?;
+    let to_do = plan.parts.iter().any(|part| !matches!(part.action, Action::Skip { .. }));
+    let pinned = if to_do { Some(Arc::new(pin(session, &mut journal).await?)) } else { None };
+
+    let permits = usize::try_from(session.limits().parts.max(1)).unwrap_or(1);
+    let permits = Arc::new(Semaphore::new(permits));
+    let mut working = JoinSet::new();
+    for planned in &plan.parts {
+        let state = journal.parts.get(&planned.source).cloned().unwrap_or_default();
+        let run = PartRun { session: session.clone(), planned: planned.clone(), state };
+        let (permits, pinned) = (Arc::clone(&permits), pinned.clone());
+        working.spawn(async move {
+            let _permit = permits.acquire_owned().await;
+            work(run, pinned, goal).await
+        });
+    }
+    let (mut parts, mut ending) = (Vec::new(), None);
+    while let Some(ended) = working.join_next().await {
+        let (part, how) = ended.map_err(|join| Error::Task(join.to_string()))?;
+        parts.push(part);
+        ending = worse(ending, how);
+    }
+    let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let report = Report {
+        migration: session.migration().clone(),
+        plan: plan.hash.clone(),
+        duration_ms,
+        totals: Totals::default(),
+        parts,
+    };
+    Ok(Ran { report: report.sum(), ending })
+}
+
+/// The ending that the whole run takes: a failure outweighs a refusal, and so on.
+fn worse(one: Option<Ending>, other: Option<Ending>) -> Option<Ending> {
+    let weight = |ending: &Option<Ending>| match ending {
+        None => 0,
+        Some(Ending::Limit) => 1,
+        Some(Ending::Refused) => 2,
+        Some(Ending::Diverged) => 3,
+        Some(Ending::Failed) => 4,
+        Some(Ending::Interrupted) => 5,
+    };
+    if weight(&other) > weight(&one) { other } else { one }
+}
+
+async fn ensure_stores(journal: &JournalStore, session: &Session) -> Result<(), Error> {
+    journal.ensure().await?;
+    CheckpointStore::ensure(session.cluster()).await?;
+    DeadLetters::ensure(session.cluster()).await
+}
+
+async fn adopt(session: &Session, plan: &Plan, journal: &mut Journal) -> Result<(), Error> {
+    let last = journal.migration.iter().rev().find_map(|event| match event {
+        Event::PlanAdopted { plan } => Some(plan.clone()),
+        _ => None,
+    });
+    if last.as_deref() == Some(&plan.hash) {
+        return Ok(());
+    }
+    let event = Event::PlanAdopted { plan: plan.hash.clone() };
+    session.journal().append(None, journal.migration.len() as u64 + 1, &event).await?;
+    journal.migration.push(event);
+    Ok(())
+}
+
+/// Works on one part and reports; its errors stay with it.
+async fn work(
+    mut run: PartRun,
+    pinned: Option<Arc<Pinned>>,
+    goal: Goal,
+) -> (PartReport, Option<Ending>) {
+    let mut report = blank(&run.planned, &run.state);
+    if let Action::Skip { reason } = &run.planned.action {
+        report.outcome = format!("nothing to do: {reason}");
+        run.session.listener().note(run.source(), report.outcome.clone());
+        if let Some(error) = finish_watch(&mut run).await.err() {
+            report.error = Some(PartError { code: error.code(), message: chain(&error) });
+        }
+        report.phase = run.state.phase.to_string();
+        return (report, None);
+    }
+    let worked = match &pinned {
+        Some(pinned) => migrate(&mut run, pinned, goal, &mut report).await,
+        None => Err(Error::Task("a part has work to do but no pipeline".to_owned())),
+    };
+    let ending = match worked {
+        Ok(outcome) => {
+            report.outcome = outcome;
+            None
+        }
+        Err(error) => {
+            note_failure(&mut run, &error).await;
+            report.outcome = "stopped; the source serves as before".to_owned();
+            report.error = Some(PartError { code: error.code(), message: chain(&error) });
+            Some(error.ending())
+        }
+    };
+    report.phase = run.state.phase.to_string();
+    report.verification = run.state.verified.clone().map(|(_, summary)| summary);
+    report.cutover = run.state.cutover.as_ref().and_then(|cutover| cutover.window);
+    if let Ok((letters, _)) = DeadLetters::of(&run.session, run.source()).list(20).await {
+        report.dead_letters = letters;
+    }
+    (report, ending)
+}
+
+fn blank(planned: &PlannedPart, state: &PartState) -> PartReport {
+    PartReport {
+        source: planned.source.clone(),
+        target: planned.target.clone(),
+        captures: planned.captures.clone(),
+        phase: state.phase.to_string(),
+        outcome: String::new(),
+        error: None,
+        balance: Balance::default(),
+        batches: 0,
+        durations_ms: std::collections::BTreeMap::default(),
+        verification: state.verified.clone().map(|(_, summary)| summary),
+        cutover: state.cutover.as_ref().and_then(|cutover| cutover.window),
+        dead_letters: Vec::new(),
+    }
+}
+
+/// Journals why a part stopped, unless somebody else works on it or it can simply go on.
+async fn note_failure(run: &mut PartRun, error: &Error) {
+    let reason = chain(error);
+    let event = match error {
+        Error::Stopped(Stop::Interrupted | Stop::Batches) | Error::TakenOver { .. } => return,
+        Error::Stopped(Stop::Health { .. }) => Event::Paused { reason },
+        Error::Diverged { summary, .. } if run.state.phase == Phase::Verifying => {
+            Event::Diverged { reason, summary: summary.clone() }
+        }
+        Error::Gate(_) => return,
+        _ if run.state.phase.may_stop() => Event::Failed { reason },
+        _ => return,
+    };
+    if let Err(error) = run.record(event).await {
+        // The cluster may be what failed: the next run finds out from evidence.
+        tracing::error!(error = chain(&error), "the failure could not be journalled");
+    }
+}
+
+async fn migrate(
+    run: &mut PartRun,
+    pinned: &Pinned,
+    goal: Goal,
+    report: &mut PartReport,
+) -> Result<String, Error> {
+    run.resume().await?;
+    if matches!(run.state.phase, Phase::CuttingOver { .. }) {
+        diagnose(run).await?;
+    }
+    if run.state.phase.is_switched() {
+        finish_watch(run).await?;
+        return Ok("the switch had happened; finished".to_owned());
+    }
+    if matches!(run.state.phase, Phase::Planned | Phase::Preparing) {
+        let begun = Instant::now();
+        prepare(run, &pinned.fingerprint).await?;
+        report.took("prepare", begun.elapsed());
+    }
+    check_source(run, pinned).await?;
+    open_epoch(run).await?;
+    let carrier = Carrier::open(
+        &run.session,
+        run.source(),
+        run.write_alias(),
+        run.lineage(),
+        pinned.program.clone(),
+    );
+    let carrier = Arc::new(carrier.await?);
+    let worked = carry_and_switch(run, &carrier, goal, report).await;
+    report.balance = carrier.balance();
+    worked
+}
+
+async fn carry_and_switch(
+    run: &mut PartRun,
+    carrier: &Arc<Carrier>,
+    goal: Goal,
+    report: &mut PartReport,
+) -> Result<String, Error> {
+    let documents = carrier.lag().await?;
+    let part = run.source().clone();
+    run.session.listener().tell(Progress::Expected { part, documents });
+    if run.state.phase == Phase::Backfilling {
+        let begun = Instant::now();
+        let passed = carrier.pass().await;
+        report.took("backfill", begun.elapsed());
+        report.batches += passed?.batches;
+        run.record(Event::Backfilled).await?;
+    } else {
+        if run.state.phase != Phase::CatchingUp {
+            run.record(Event::CatchUpStarted).await?;
+        }
+    }
+    let begun = Instant::now();
+    let caught_up = catch_up(run, carrier).await;
+    report.took("catch up", begun.elapsed());
+    report.batches += caught_up?.batches;
+    restore(run).await?;
+
+    run.session.healthy().await?;
+    let begun = Instant::now();
+    run.record(Event::VerifyStarted).await?;
+    let verified = verify_all(carrier, run.target()).await;
+    report.took("verify", begun.elapsed());
+    let positions = carrier.positions();
+    run.record(Event::Verified { positions, summary: verified? }).await?;
+    if goal == Goal::Verify {
+        return Ok("verified: source and target are equal".to_owned());
+    }
+    let manual = run.session.recipe().cutover.start == CutoverStart::Manual;
+    if manual && goal == Goal::Run {
+        return Ok("ready: start the cutover with `segue cutover`".to_owned());
+    }
+    wait_for_copies(run).await?;
+    run.session.healthy().await?;
+    run.session.check_stop()?;
+    let begun = Instant::now();
+    let window = cut_over(run, carrier).await;
+    report.took("cutover", begun.elapsed());
+    let closed = window?.closed_ms.unwrap_or(0);
+    finish_watch(run).await?;
+    Ok(format!("switched; the old name refused writes for {closed} ms"))
+}
+
+/// Passes until the part is near, or writers prove faster.
+async fn catch_up(run: &PartRun, carrier: &Arc<Carrier>) -> Result<Passed, Error> {
+    let mut sum = Passed::default();
+    for _ in 0..PASSES {
+        run.session.check_stop()?;
+        let passed = carrier.pass().await?;
+        let operations = passed.operations;
+        sum.add(&passed);
+        if operations <= NEAR {
+            break;
+        }
+    }
+    Ok(sum)
+}
+
+/// Waits until the target has as many copies as the source, for as long as health is waited for; the
+/// gate has the last word.
+async fn wait_for_copies(run: &PartRun) -> Result<(), Error> {
+    let begun = Instant::now();
+    let looking = || "looking at the copies of source and target".to_owned();
+    let cluster = run.session.cluster();
+    while begun.elapsed() < run.session.limits().health_wait {
+        let source = cluster.shard_stats(run.source().as_str()).await.doing(looking)?;
+        let target = cluster.shard_stats(run.target().as_str()).await.doing(looking)?;
+        let copies = |shards: &segue_cluster::IndexShards| {
+            u64::from(shards.active_copies) * 1000 / (shards.primaries.len().max(1) as u64)
+        };
+        if copies(&target) >= copies(&source) {
+            break;
+        }
+        run.session.sleep(Duration::from_millis(500)).await?;
+    }
+    Ok(())
+}
+
+/// Begins anew where the source is another index by now, or the pipeline another function.
+async fn check_source(run: &mut PartRun, pinned: &Pinned) -> Result<(), Error> {
+    let source = run.source().clone();
+    let looking = || format!("looking at the shards of {source}");
+    let stats = run.session.cluster().shard_stats(source.as_str()).await.doing(looking)?;
+    let identity = source_identity(&stats);
+    let same_source = run.state.source.as_ref() == Some(&identity);
+    let same_pipeline = run.state.pipeline.as_deref() == Some(&pinned.fingerprint);
+    if same_source && same_pipeline {
+        return Ok(());
+    }
+    let used_up = || Error::VersionsUsedUp { target: run.target().clone() };
+    let (mut incarnation, rewrite) = (run.state.incarnation, run.state.rewrite.next());
+    let rewrite = match rewrite {
+        Some(rewrite) if same_source => rewrite,
+        _ => {
+            incarnation = incarnation.next().ok_or_else(used_up)?;
+            Rewrite::FIRST
+        }
+    };
+    let reason = if same_source {
+        "the pipeline or its lookups are others than those that wrote the target"
+    } else {
+        "the source is another index than the one that was read"
+    };
+    run.session.listener().note(&source, format!("{reason}: everything is projected anew"));
+    let pipeline = pinned.fingerprint.clone();
+    let reason = reason.to_owned();
+    run.record(Event::Restarted { source: identity, incarnation, rewrite, pipeline, reason }).await
+}
+
+/// Ends the watch. With no reverse feed there is nothing to watch for: the kept copy stays.
+async fn finish_watch(run: &mut PartRun) -> Result<(), Error> {
+    if run.state.phase == Phase::Watching {
+        run.record(Event::WatchEnded).await?;
+    }
+    Ok(())
+}

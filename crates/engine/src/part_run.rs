@@ -1,0 +1,70 @@
+//! One part while it is worked on: what is planned for it, and what the journal says.
+
+use segue_model::id::{AliasName, Epoch, IndexName};
+use segue_model::journal::Event;
+use segue_model::part::PartState;
+use segue_model::phase::Phase;
+use segue_model::plan::PlannedPart;
+
+use crate::error::{Error, illegal};
+use crate::pass::Lineage;
+use crate::progress::Progress;
+use crate::session::Session;
+
+/// One part while it is worked on.
+#[derive(Debug)]
+pub struct PartRun {
+    /// What the run's parts share.
+    pub session: Session,
+    /// What is planned.
+    pub planned: PlannedPart,
+    /// What the journal adds up to.
+    pub state: PartState,
+}
+
+impl PartRun {
+    /// The part's source.
+    pub fn source(&self) -> &IndexName {
+        &self.planned.source
+    }
+
+    /// The part's target.
+    pub fn target(&self) -> &IndexName {
+        &self.planned.target
+    }
+
+    /// The numbers to write with.
+    pub fn lineage(&self) -> Lineage {
+        Lineage { incarnation: self.state.incarnation, rewrite: self.state.rewrite }
+    }
+
+    /// The write alias of the last epoch.
+    pub fn write_alias(&self) -> AliasName {
+        self.state.epoch.unwrap_or(Epoch(0)).write_alias(self.target())
+    }
+
+    /// Writes `event` to the journal and takes it. An event the phase does not allow is refused
+    /// before anything is written.
+    pub async fn record(&mut self, event: Event) -> Result<(), Error> {
+        let mut after = self.state.clone();
+        after.apply(&event).map_err(|e| illegal(self.source(), &self.state, e))?;
+        self.session.journal().append(Some(self.source()), after.records, &event).await?;
+        tracing::info!(part = %self.source(), event = event.name(), phase = %after.phase, "journal");
+        if after.phase != self.state.phase {
+            self.session.listener().tell(Progress::Phase {
+                part: self.source().clone(),
+                phase: after.phase.to_string(),
+            });
+        }
+        self.state = after;
+        Ok(())
+    }
+
+    /// Goes on where a pause or a failure stopped.
+    pub async fn resume(&mut self) -> Result<(), Error> {
+        while matches!(self.state.phase, Phase::Paused { .. } | Phase::Failed { .. }) {
+            self.record(Event::Resumed).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! Making the target, and putting the write alias of an epoch in force.
+//!
+//! The target is made hidden: names that also stand for other indices get a filter that matches
+//! nothing, and names that a template of the cluster adds are taken away again before anything is
+//! written. Its final pipeline is off until the switch, so that nothing changes documents on their
+//! way. While documents are carried, refreshes, replicas and flushes are relaxed; they are restored
+//! before the gate.
+
+use segue_cluster::{AliasAction, AliasProps};
+use segue_model::id::Epoch;
+use segue_model::id::IndexUuid;
+use segue_model::journal::Event;
+use serde_json::{Map, Value, json};
+
+use crate::error::{Doing, Error};
+use crate::part_run::PartRun;
+use crate::pass::source_identity;
+
+/// How long the target remembers deletes while it is filled: longer than any late request of ours.
+const GC_DELETES: &str = "12h";
+
+/// What is set while documents are carried.
+const RELAXED: [(&str, &str); 4] = [
+    ("index.refresh_interval", "-1"),
+    ("index.number_of_replicas", "0"),
+    ("index.translog.flush_threshold_size", "1gb"),
+    ("index.gc_deletes", GC_DELETES),
+];
+
+/// What stays relaxed until the switch.
+const RELAXED_UNTIL_SWITCH: [&str; 2] = ["index.gc_deletes", "index.final_pipeline"];
+
+/// Makes the target unless it is there, and journals it.
+pub async fn prepare(run: &mut PartRun, fingerprint: &str) -> Result<(), Error> {
+    let source = run.source().clone();
+    let looking = || format!("looking at the shards of {source}");
+    let stats = run.session.cluster().shard_stats(source.as_str()).await.doing(looking)?;
+    run.record(Event::PrepareStarted {
+        source: source_identity(&stats),
+        target: run.target().clone(),
+        pipeline: fingerprint.to_owned(),
+    })
+    .await?;
+    let target_uuid = make_target(run).await?;
+    hide(run).await?;
+    let (incarnation, rewrite) = (run.state.incarnation, run.state.rewrite);
+    run.record(Event::Prepared { target_uuid, incarnation, rewrite }).await
+}
+
+async fn make_target(run: &PartRun) -> Result<IndexUuid, Error> {
+    let target = run.target().as_str();
+    let making = || format!("making the target {target}");
+    let cluster = run.session.cluster();
+    if let Some(there) = cluster.index(target).await.doing(making)? {
+        let meta = &there.mappings["_meta"]["segue"];
+        let ours = meta["migration"] == json!(run.session.migration())
+            && meta["part"] == json!(run.source());
+        if ours {
+            return Ok(IndexUuid::new(there.uuid));
+        }
+        return Err(Error::Recipe(format!(
+            "the target {target} exists and was not made by this migration: remove it or choose \
+             another name"
+        )));
+    }
+    cluster.create_index(target, &body(run)).await.doing(making)?;
+    let made = cluster.index(target).await.doing(making)?;
+    made.map(|index| IndexUuid::new(index.uuid))
+        .ok_or_else(|| Error::Recipe(format!("the target {target} was made and is gone again")))
+}
+
+/// The target as it is made: the plan's settings, relaxed, and who made it.
+fn body(run: &PartRun) -> Value {
+    let planned = &run.planned.target_body;
+    let mut settings = planned.settings.clone();
+    for (name, value) in RELAXED {
+        settings.insert(name.to_owned(), json!(value));
+    }
+    settings.insert("index.final_pipeline".to_owned(), json!("_none"));
+    let mut mappings = planned.mappings.clone();
+    mappings["_meta"]["segue"] = json!({
+        "migration": run.session.migration(),
+        "part": run.source(),
+        "source_uuid": run.planned.source_uuid,
+        "incarnation": run.state.incarnation,
+    });
+    let aliases: Map<String, Value> = run
+        .planned
+        .aliases
+        .iter()
+        .filter(|alias| alias.spanning)
+        .map(|alias| (alias.alias.to_string(), json!({ "filter": { "match_none": {} } })))
+        .collect();
+    json!({ "settings": settings, "mappings": mappings, "aliases": aliases })
+}
+
+/// Takes away every name that a template gave the target; it is still empty.
+async fn hide(run: &PartRun) -> Result<(), Error> {
+    let target = run.target().as_str();
+    let hiding = || format!("hiding the target {target}");
+    let cluster = run.session.cluster();
+    let names = cluster.index(target).await.doing(hiding)?.map(|index| index.aliases);
+    let hidden = json!({ "match_none": {} });
+    let mut actions = Vec::new();
+    for (alias, props) in names.unwrap_or_default() {
+        let spanning = run.planned.aliases.iter().any(|a| a.spanning && a.alias.as_str() == alias);
+        if spanning && props.filter.as_ref() == Some(&hidden) || is_write_alias(&alias) {
+            continue;
+        }
+        actions.push(AliasAction::Remove { index: target.to_owned(), alias, must_exist: false });
+    }
+    if actions.is_empty() { Ok(()) } else { cluster.update_aliases(&actions).await.doing(hiding) }
+}
+
+fn is_write_alias(alias: &str) -> bool {
+    alias.starts_with("segue-write-")
+}
+
+/// Puts the write alias of the next epoch in force and every older one out of it, in one request:
+/// what still works under an older epoch can neither write nor switch from then on.
+pub async fn open_epoch(run: &mut PartRun) -> Result<(), Error> {
+    let epoch = run.state.epoch.map_or(Epoch(1), Epoch::next);
+    run.record(Event::EpochOpened { epoch }).await?;
+    let target = run.target().clone();
+    let opening = || format!("opening epoch {epoch} of {target}");
+    let cluster = run.session.cluster();
+    let there = cluster.index(target.as_str()).await.doing(opening)?;
+    let Some(there) = there else {
+        return Err(Error::Contradiction(vec![format!(
+            "the journal says that {target} was made, but it is not there"
+        )]));
+    };
+    let mut actions: Vec<_> = there
+        .aliases
+        .into_keys()
+        .filter(|alias| is_write_alias(alias))
+        .map(|alias| AliasAction::Remove { index: target.to_string(), alias, must_exist: true })
+        .collect();
+    let props = AliasProps { is_hidden: Some(true), ..AliasProps::default() };
+    let alias = epoch.write_alias(&target).to_string();
+    actions.push(AliasAction::Add { index: target.to_string(), alias, props });
+    cluster.update_aliases(&actions).await.doing(opening)
+}
+
+/// Sets back what was relaxed while documents were carried, before the gate.
+pub async fn restore(run: &PartRun) -> Result<(), Error> {
+    let until_switch = |name: &str| RELAXED_UNTIL_SWITCH.contains(&name);
+    let names = RELAXED.iter().map(|(name, _)| *name).filter(|name| !until_switch(name));
+    set_back(run, names).await
+}
+
+/// Sets back what stays relaxed until the names have moved.
+pub async fn restore_after_switch(run: &PartRun) -> Result<(), Error> {
+    set_back(run, RELAXED_UNTIL_SWITCH.into_iter()).await
+}
+
+async fn set_back(run: &PartRun, names: impl Iterator<Item = &'static str>) -> Result<(), Error> {
+    let planned = &run.planned.target_body.settings;
+    let settings: Map<String, Value> = names
+        .map(|name| (name.to_owned(), planned.get(name).cloned().unwrap_or(Value::Null)))
+        .collect();
+    let target = run.target().as_str();
+    let restoring = || format!("restoring the settings of {target}");
+    run.session.cluster().put_settings(target, &Value::Object(settings)).await.doing(restoring)
+}
