@@ -19,6 +19,8 @@ pub enum ErrorKind {
     Yaml,
     /// A key that the language doesn't have.
     UnknownKey,
+    /// A key that is there twice.
+    DuplicateKey,
     /// A key that must be there.
     MissingKey,
     /// A value of another type than expected.

@@ -49,12 +49,20 @@ pub(super) fn read(text: &str) -> Result<Node, Fault> {
     let read = serde_saphyr::from_str_with_options::<Spanned<Value>>(text, options());
     match read {
         Ok(spanned) => Ok(spanned.into()),
-        Err(error) => {
-            let plain = error.without_snippet();
-            let at = plain.location().map_or(Place::START, |location| Place::of(&location));
-            Err(Fault::yaml(at, plain.to_string()))
-        }
+        Err(error) => Err(unreadable(error.without_snippet())),
     }
+}
+
+fn unreadable(error: &serde_saphyr::Error) -> Fault {
+    let at = error.location().map_or(Place::START, |location| Place::of(&location));
+    if let serde_saphyr::Error::DuplicateMappingKey { key, .. } = error {
+        let key = key.as_deref().unwrap_or("?");
+        return Fault::new(ErrorKind::DuplicateKey, at, format!("key `{key}` is there twice"));
+    }
+    // The place is said by the fault itself.
+    let message = error.to_string();
+    let cause = message.split(" at line ").next().unwrap_or_default();
+    Fault::yaml(at, cause.to_owned())
 }
 
 fn options() -> serde_saphyr::Options {
