@@ -1,5 +1,6 @@
 //! Negative controls on a real engine: the checker must see every kind of damage, and none where
 //! there is none. The new indices are built by the oracle itself; no migration takes part.
+#![allow(clippy::unwrap_used, reason = "in a test, what goes wrong is to panic")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +17,24 @@ use segue_demo::writers::LiveWriters;
 use segue_demo::{Options, run};
 use serde_json::{Value, json};
 
+/// Removes what starts with a prefix, also when the test fails.
+struct Cleared(String);
+
+impl Drop for Cleared {
+    fn drop(&mut self) {
+        let prefix = std::mem::take(&mut self.0);
+        let removal = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let http = Http::new(&cluster()).unwrap();
+            runtime.block_on(install::remove(&http, &prefix)).unwrap();
+        });
+        assert!(removal.join().is_ok() || std::thread::panicking(), "cannot clear");
+    }
+}
+
 struct World {
+    _cleared: Cleared,
     http: Http,
     site: Site,
     ledger: Arc<Mutex<Ledger>>,
@@ -31,12 +49,12 @@ impl World {
         let prefix = format!("t-checker-{name}-{}-", std::process::id());
         let site = Site::new(&prefix, 7, now, volume).unwrap();
         let ledger = Arc::new(Mutex::new(Ledger::default()));
-        install::remove(&http, &prefix).await.unwrap();
+        let cleared = Cleared(prefix);
         install::templates(&http, &site).await.unwrap();
         install::records(&http, &site).await.unwrap();
         install::past(&http, &site, &ledger, |_| {}).await.unwrap();
         let oracle = Oracle::of(&site);
-        Self { http, site, ledger, oracle }
+        Self { _cleared: cleared, http, site, ledger, oracle }
     }
 
     /// What a migration would do, with the oracle's own enrichment.
@@ -143,7 +161,6 @@ async fn every_damage_is_seen() {
     http.put(&foreign, &document).await.unwrap().success().unwrap();
     // Seen by the old name and through the alias.
     assert_eq!(counts(&world.check().await), [1, 1, 2, 3], "a document nobody wrote");
-    install::remove(http, world.site.prefix()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,7 +184,6 @@ async fn live_writers_before_and_after_the_switch_are_understood() {
     assert_eq!(counts(&findings), [0; 4], "{findings:?}");
     assert!(findings.as_written > 0, "{findings:?}");
     assert!(world.ledger.lock().unwrap().acknowledged_writes() > findings.documents);
-    install::remove(http, world.site.prefix()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,7 +200,6 @@ async fn the_watch_sees_doubled_and_vanished_documents() {
     tokio::time::sleep(Duration::from_millis(400)).await;
     let seen = watch.end().await.unwrap();
     assert!(seen.above > 0 && seen.below > 0, "{seen:?}");
-    install::remove(http, world.site.prefix()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -205,7 +220,6 @@ async fn refused_writes_and_their_window_are_measured() {
     assert!((500..5_000).contains(&window), "{window} ms");
     world.enrich_and_switch().await;
     assert_eq!(counts(&world.check().await), [0; 4], "a refused write is not a lost one");
-    install::remove(http, world.site.prefix()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,7 +233,7 @@ async fn a_migration_that_does_nothing_is_not_good() {
         cluster: Some(cluster()),
         ..Options::new("/bin/true".into(), folder.path().to_owned())
     };
-    let prefix = options.prefix.clone();
+    let _cleared = Cleared(options.prefix.clone());
     let mut said = Vec::new();
     let outcome = run(options, &mut |line| said.push(line.to_owned())).await.unwrap();
     assert!(!outcome.is_good() && !outcome.balanced, "{outcome}");
@@ -227,5 +241,4 @@ async fn a_migration_that_does_nothing_is_not_good() {
     assert_eq!(outcome.wrong_enrichment, outcome.documents, "{outcome}");
     assert!(outcome.documents > 400, "{outcome}");
     assert!(said.iter().any(|line| line.contains("NOT good")), "{said:?}");
-    install::remove(&Http::new(&cluster()).unwrap(), &prefix).await.unwrap();
 }

@@ -1,4 +1,5 @@
 //! The kit itself, against a real engine.
+#![allow(clippy::unwrap_used, reason = "in a test, what goes wrong is to panic")]
 
 use std::time::Duration;
 
