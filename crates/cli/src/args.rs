@@ -1,0 +1,175 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Changes live OpenSearch and Elasticsearch indices while readers and writers keep working.
+#[derive(Debug, Parser)]
+#[command(name = "segue", version, about, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub log: LogOptions,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What is logged, and where to.
+#[derive(Debug, Args)]
+pub struct LogOptions {
+    /// How much to log: error, warn, info, debug or trace.
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
+    pub log_level: String,
+    /// How a line of the log looks.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Append the log to this file instead of standard error.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Shows a whole migration on a real engine on this machine, with live writers and a checker.
+    Demo(DemoOptions),
+    /// Local engines, as the demo and the tests use them.
+    #[command(subcommand)]
+    Sandbox(SandboxCommand),
+    /// Recipes.
+    #[command(subcommand)]
+    Recipe(RecipeCommand),
+    /// Shows what a recipe would do; changes nothing.
+    Plan(PlanOptions),
+    /// Carries a recipe out: copy, catch up, verify, switch. Run it again to go on after any stop.
+    Run(RunOptions),
+    /// Shows where a recipe's parts stand.
+    Status(StatusOptions),
+    /// Catches up and compares source and target, document by document.
+    Verify(RunOptions),
+    /// Switches the parts that are ready.
+    Cutover(RunOptions),
+    /// Lifts a block when the process that set it dies; started by segue itself.
+    #[command(hide = true)]
+    Watchdog(RecipeFile),
+}
+
+/// A recipe and what fills its variables.
+#[derive(Clone, Debug, Args)]
+pub struct RecipeFile {
+    /// The recipe, a YAML file.
+    pub recipe: PathBuf,
+    /// Sets a variable of the recipe.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanOptions {
+    #[command(flatten)]
+    pub file: RecipeFile,
+    /// Only the parts with this capture, such as month=2025-06; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub only: Vec<(String, String)>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RunOptions {
+    #[command(flatten)]
+    pub plan: PlanOptions,
+    /// Stop after this many bulk requests; a later run goes on from there.
+    #[arg(long, value_name = "N")]
+    pub max_batches: Option<u64>,
+    /// Don't ask.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Write the report, as JSON, to this file too.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusOptions {
+    #[command(flatten)]
+    pub file: RecipeFile,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RecipeCommand {
+    /// Checks a recipe without asking any cluster.
+    Check(RecipeFile),
+}
+
+#[derive(Debug, Args)]
+pub struct DemoOptions {
+    /// Usage events of the past.
+    #[arg(long, default_value_t = 240_000)]
+    pub docs: u64,
+    /// Live writers.
+    #[arg(long, default_value_t = 2)]
+    pub writers: u32,
+    /// Seed of all data.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Leave the engine running and the data in it.
+    #[arg(long)]
+    pub keep: bool,
+    /// Print the outcome as one JSON line, the last on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Use this cluster instead of a sandbox.
+    #[arg(long, env = "SEGUE_CLUSTER", value_name = "URL")]
+    pub cluster: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SandboxCommand {
+    /// Starts an engine, or finds the running one; prints its URL.
+    Up(SandboxOptions),
+    /// Stops it; its data stay.
+    Down(SandboxOptions),
+    /// Shows what runs.
+    Status(SandboxOptions),
+}
+
+#[derive(Debug, Args)]
+pub struct SandboxOptions {
+    /// Sandboxes of different names live beside each other.
+    #[arg(long, default_value = "default")]
+    pub name: String,
+    /// opensearch-3 (needs Java 21) or opensearch-2; unset = the newest this machine's Java can run.
+    #[arg(long)]
+    pub engine: Option<String>,
+    /// Number of nodes, each a process.
+    #[arg(long)]
+    pub nodes: Option<usize>,
+    /// Heap of each node.
+    #[arg(long)]
+    pub heap: Option<String>,
+    /// Throw away what an earlier start left.
+    #[arg(long)]
+    pub fresh: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is not of the form name=value")),
+    }
+}

@@ -1,0 +1,30 @@
+//! One file per verb.
+
+mod demo;
+mod plan;
+mod recipe;
+mod run;
+mod sandbox;
+mod status;
+mod watchdog;
+
+use std::process::ExitCode;
+
+use segue_engine::migrate::Goal;
+
+use crate::args::Command;
+
+/// Carries out `command`.
+pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo(options) => demo::run(options).await,
+        Command::Sandbox(command) => sandbox::run(&command),
+        Command::Recipe(command) => recipe::run(&command),
+        Command::Plan(options) => plan::run(&options).await,
+        Command::Run(options) => run::run(&options, Goal::Run).await,
+        Command::Verify(options) => run::run(&options, Goal::Verify).await,
+        Command::Cutover(options) => run::run(&options, Goal::Cutover).await,
+        Command::Status(options) => status::run(&options).await,
+        Command::Watchdog(file) => watchdog::run(&file).await,
+    }
+}

@@ -1,0 +1,66 @@
+//! `segue plan`.
+
+use std::process::ExitCode;
+
+use segue_engine::journal_store::Journal;
+use segue_engine::migrate;
+use segue_engine::progress::Listener;
+use segue_engine::session::{RunOptions, Session};
+use segue_model::plan::Plan;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{PlanOptions, RecipeFile};
+use crate::exit::{PlanRefused, Usage};
+use crate::recipe_file;
+
+/// Shows the plan.
+pub async fn run(options: &PlanOptions) -> anyhow::Result<ExitCode> {
+    let session =
+        open(&options.file, None, Listener::new(|_| {}), CancellationToken::new()).await?;
+    let (plan, _) = make(&session, options).await?;
+    if options.json {
+        println!("{}", serde_json::to_string(&plan)?);
+    } else {
+        print!("{plan}");
+    }
+    match plan.errors().count() {
+        0 => Ok(ExitCode::SUCCESS),
+        errors => Err(PlanRefused(errors).into()),
+    }
+}
+
+/// Opens a session for the recipe.
+pub async fn open(
+    file: &RecipeFile,
+    max_batches: Option<u64>,
+    listener: Listener,
+    cancel: CancellationToken,
+) -> anyhow::Result<Session> {
+    let recipe = recipe_file::load(file)?;
+    let cluster = recipe_file::connect(&recipe, &recipe_file::folder(file))?;
+    let options = RunOptions {
+        state_dir: recipe_file::state_dir(&cluster).await?,
+        max_batches,
+        watchdog: watchdog_command(file)?,
+    };
+    Ok(Session::open(cluster, recipe, options, listener, cancel).await?)
+}
+
+/// The plan, cut down to the parts that were asked for.
+pub async fn make(session: &Session, options: &PlanOptions) -> anyhow::Result<(Plan, Journal)> {
+    let folder = recipe_file::folder(&options.file);
+    let (plan, journal) = migrate::plan(session, &folder).await?;
+    let plan = plan.only(&options.only).map_err(|error| Usage(format!("--only: {error}")))?;
+    Ok((plan, journal))
+}
+
+fn watchdog_command(file: &RecipeFile) -> anyhow::Result<Vec<String>> {
+    let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
+    let mut command = vec![text(std::env::current_exe()?), "watchdog".to_owned()];
+    command.push(text(file.recipe.clone()));
+    for (name, value) in &file.set {
+        command.push("--set".to_owned());
+        command.push(format!("{name}={value}"));
+    }
+    Ok(command)
+}

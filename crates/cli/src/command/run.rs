@@ -1,0 +1,78 @@
+//! `segue run`, `segue verify` and `segue cutover`.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use segue_engine::migrate::{self, Goal};
+use segue_model::plan::Plan;
+use tokio_util::sync::CancellationToken;
+
+use super::plan::{make, open};
+use crate::args::RunOptions;
+use crate::exit::{self, PlanRefused, Usage};
+use crate::render::progress::Display;
+use crate::render::report;
+
+/// Carries the recipe out as far as `goal`.
+pub async fn run(options: &RunOptions, goal: Goal) -> anyhow::Result<ExitCode> {
+    let cancel = CancellationToken::new();
+    stop_on_interrupt(cancel.clone());
+    let display = Display::start();
+    let file = &options.plan.file;
+    let session = open(file, options.max_batches, display.listener(), cancel).await?;
+    let (plan, journal) = make(&session, &options.plan).await?;
+    let errors = plan.errors().count();
+    if errors > 0 {
+        eprint!("{plan}");
+        return Err(PlanRefused(errors).into());
+    }
+    confirm(options, &plan)?;
+    let ran = migrate::run(&session, &plan, journal, goal).await;
+    display.finish();
+    let ran = ran?;
+    let json = serde_json::to_string(&ran.report)?;
+    if let Some(path) = &options.report {
+        std::fs::write(path, format!("{json}\n"))
+            .with_context(|| format!("cannot write the report {}", path.display()))?;
+    }
+    if options.plan.json {
+        println!("{json}");
+    } else {
+        print!("{}", report::text(&ran.report));
+    }
+    Ok(exit::code(ran.ending))
+}
+
+/// The first interrupt stops cleanly; the second one at once.
+fn stop_on_interrupt(cancel: CancellationToken) {
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            eprintln!("stopping; once more to stop at once");
+            cancel.cancel();
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+}
+
+/// Shows the plan and asks, unless told not to.
+fn confirm(options: &RunOptions, plan: &Plan) -> anyhow::Result<()> {
+    if options.yes {
+        return Ok(());
+    }
+    eprint!("{plan}");
+    if !std::io::stdin().is_terminal() {
+        return Err(Usage("nobody is there to confirm: give --yes".to_owned()).into());
+    }
+    eprint!("carry this out? [y/N] ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    if matches!(answer.trim(), "y" | "yes") {
+        Ok(())
+    } else {
+        Err(Usage("not confirmed; nothing was done".to_owned()).into())
+    }
+}

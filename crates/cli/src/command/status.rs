@@ -1,0 +1,68 @@
+//! `segue status`.
+
+use std::process::ExitCode;
+
+use segue_engine::checkpoint_store::CheckpointStore;
+use segue_engine::progress::Listener;
+use segue_model::balance::Balance;
+use segue_model::id::IndexName;
+use segue_model::part::PartState;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::plan::open;
+use crate::args::StatusOptions;
+
+/// Shows where the parts stand.
+pub async fn run(options: &StatusOptions) -> anyhow::Result<ExitCode> {
+    let listener = Listener::new(|_| {});
+    let session = open(&options.file, None, listener, CancellationToken::new()).await?;
+    let journal = session.journal().read().await?;
+    let mut parts = Vec::new();
+    for (source, state) in &journal.parts {
+        let store = CheckpointStore::new(
+            session.cluster().clone(),
+            session.migration().clone(),
+            source.clone(),
+        );
+        let shards = state.source.as_ref().map_or(0, |source| source.histories.len());
+        let mut balance = Balance::default();
+        for kept in store.load(u32::try_from(shards).unwrap_or(0)).await? {
+            if let Some(checkpoint) = kept.checkpoint {
+                balance.add(&checkpoint.balance);
+            }
+        }
+        parts.push((source, state, balance));
+    }
+    if options.json {
+        let parts: Vec<_> = parts.iter().map(|(s, state, b)| as_json(s, state, b)).collect();
+        println!("{}", json!({ "migration": session.migration(), "parts": parts }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if parts.is_empty() {
+        println!("{}: nothing has begun", session.migration());
+    }
+    for (source, state, balance) in parts {
+        println!("{source}\n    {}", state.phase);
+        println!(
+            "    {} read, {} written, {} already there, {} filtered, {} dead letters",
+            balance.read,
+            balance.written,
+            balance.already_there,
+            balance.filtered(),
+            balance.dead_lettered()
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(source: &IndexName, state: &PartState, balance: &Balance) -> serde_json::Value {
+    json!({
+        "source": source,
+        "target": state.target,
+        "state": state.phase,
+        "text": state.phase.to_string(),
+        "balance": balance,
+        "cutover": state.cutover.as_ref().and_then(|cutover| cutover.window),
+    })
+}
