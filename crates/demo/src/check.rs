@@ -14,7 +14,9 @@ use crate::ledger::{Ledger, Shape, Verdict};
 use crate::oracle::Oracle;
 
 /// Documents per page.
-const PAGE: u32 = 2_000;
+const PAGE: u32 = 1_000;
+/// Examples kept of one kind of finding.
+const EXAMPLES: usize = 3;
 
 /// What the checker found.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -38,7 +40,8 @@ pub struct Findings {
 
 impl Findings {
     fn example(&mut self, what: &str, name: &str, id: &str) {
-        if self.examples.len() < 10 {
+        let before = self.examples.iter().filter(|example| example.starts_with(what)).count();
+        if before < EXAMPLES {
             self.examples.push(format!("{what}: {name}/{id}"));
         }
     }
@@ -78,7 +81,7 @@ pub async fn check(
             lost.extend(ledger.owed(kind, *month).filter(|id| !seen.contains(id)));
         }
         findings.lost += lost.len() as u64;
-        for id in lost.iter().take(3) {
+        for id in lost.iter().take(EXAMPLES) {
             findings.example("lost", &alias, &id.to_string());
         }
     }

@@ -18,21 +18,27 @@ const EVENTS_PER_BULK: u64 = 2_000;
 /// Records per bulk request.
 const RECORDS_PER_BULK: u32 = 250;
 
-/// Removes every index and template whose name starts with `prefix`, hidden ones included.
+/// What segue puts before an index's name when it keeps the index as it was before the switch.
+const KEPT: &str = "segue-before-";
+
+/// Removes every index and template whose name starts with `prefix`, hidden ones included, and what
+/// segue kept of such indices.
 ///
 /// # Errors
 /// A cluster that does not answer or does not delete; an empty prefix, which would mean everything.
 pub async fn remove(http: &Http, prefix: &str) -> anyhow::Result<()> {
     ensure!(!prefix.is_empty(), "refusing to remove everything: the prefix is empty");
-    let listed = http
-        .get(&format!("/_cat/indices/{prefix}*?format=json&h=index&expand_wildcards=all"))
-        .await?
-        .success()?;
-    for index in listed.as_array().into_iter().flatten() {
-        let name = index["index"].as_str().context("an index without a name")?;
-        if name.starts_with(prefix) {
-            let answer = http.delete(&format!("/{name}"), None).await?;
-            ensure!(answer.is_ok() || answer.status == 404, "cannot delete {name}: {answer:?}");
+    for start in [prefix.to_owned(), format!("{KEPT}{prefix}")] {
+        let listed = http
+            .get(&format!("/_cat/indices/{start}*?format=json&h=index&expand_wildcards=all"))
+            .await?
+            .success()?;
+        for index in listed.as_array().into_iter().flatten() {
+            let name = index["index"].as_str().context("an index without a name")?;
+            if name.starts_with(&start) {
+                let answer = http.delete(&format!("/{name}"), None).await?;
+                ensure!(answer.is_ok() || answer.status == 404, "cannot delete {name}: {answer:?}");
+            }
         }
     }
     for kind in Kind::ALL {
