@@ -120,7 +120,7 @@ impl Worker {
             }
             Operation::Group { lookup, group, members, last_word } => {
                 let Some(brought) = self.brought[*lookup].clone() else { return Ok(()) };
-                let groups = brought.groups.as_ref().map_err(|reason| reason.clone())?;
+                let groups = brought.groups.as_ref().map_err(Clone::clone)?;
                 self.add(&groups[*group], members, *last_word);
                 Ok(())
             }

@@ -167,6 +167,6 @@ fn views_and_lookups_must_fit() {
         Err(Error::Views { lookups: 1, views: 0 })
     ));
     let other = stage(&format!("{}  - copy: {{ a: row.b }}\n", lookup("")), &[ROWS]);
-    let bound = program(&steps_a).bind(other.views.clone());
+    let bound = program(&steps_a).bind(other.views);
     assert!(matches!(bound, Err(Error::OtherLookup { .. })));
 }

@@ -1,5 +1,7 @@
 //! Pipelines from recipe text to document bytes.
 
+#![allow(clippy::unwrap_used, reason = "what can't fail in a test needs no message")]
+
 mod bytes;
 mod invenio;
 mod lookups;

@@ -252,8 +252,8 @@ fn copies_are_what_stood_there() {
         let mut row = Tree::parse(&row);
         let row = row.get("row").unwrap();
         let null = Tree::Scalar("null".to_owned());
-        let x = row.get("a").cloned().unwrap_or(null.clone());
-        prop_assert_eq!(out.get("x"), Some(&mut x.clone()));
+        let mut x = row.get("a").cloned().unwrap_or(null.clone());
+        prop_assert_eq!(out.get("x"), Some(&mut x));
         let y = match row.get("b").cloned() {
             None => Vec::new(),
             Some(Tree::List(items)) => items,

@@ -85,10 +85,10 @@ fn a_torn_file_is_never_taken_for_a_whole_one() {
     let path = folder.path().join("v");
     drop(build(&path, 0..50));
     let whole = fs::read(&path).unwrap();
-    let keys: Vec<String> = (0..50).map(|n| format!("key-{n}")).collect();
+    let (spec, keys) = (spec(), (0..50).map(|n| format!("key-{n}")).collect::<Vec<String>>());
     let survives = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
-        let Ok(view) = View::open(&path, &spec()) else { return false };
+        let Ok(view) = View::open(&path, &spec) else { return false };
         keys.iter().all(|key| matches!(view.get(key), Ok(Some(_))))
     };
     assert!(survives(&whole));
@@ -102,7 +102,7 @@ fn a_torn_file_is_never_taken_for_a_whole_one() {
         assert!(!survives(&bent), "bent at {at}");
     }
     fs::write(&path, [&whole[..], &whole[..]].concat()).unwrap();
-    assert!(matches!(View::open(&path, &spec()), Err(Error::Torn { .. })));
+    assert!(matches!(View::open(&path, &spec), Err(Error::Torn { .. })));
     fs::remove_file(&path).unwrap();
-    assert!(matches!(View::open(&path, &spec()), Err(Error::Io { .. })));
+    assert!(matches!(View::open(&path, &spec), Err(Error::Io { .. })));
 }
