@@ -1,6 +1,7 @@
 //! One demo from begin to end.
 
-use std::path::PathBuf;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -81,6 +82,7 @@ impl Options {
 /// start or end, or an interruption by Ctrl-C.
 pub async fn run(options: Options, talk: &mut dyn FnMut(&str)) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
+    let _alone = alone(&options.work_dir)?;
     let theatre = Theatre::open(&options, talk).await?;
     let played = tokio::select! {
         played = Box::pin(play(&options, &theatre.url, begun, talk)) => played,
@@ -95,6 +97,21 @@ pub async fn run(options: Options, talk: &mut dyn FnMut(&str)) -> anyhow::Result
         println!("{}", serde_json::to_string(&outcome)?);
     }
     Ok(outcome)
+}
+
+/// Takes the work folder for this demo, until the file is closed. Two demos at once would use the
+/// same names and spoil each other's result.
+fn alone(work_dir: &Path) -> anyhow::Result<File> {
+    let label = || format!("cannot use {}", work_dir.display());
+    std::fs::create_dir_all(work_dir).with_context(label)?;
+    let file = File::create(work_dir.join("lock")).with_context(label)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another demo is running ({} is locked)", work_dir.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(label),
+    }
 }
 
 async fn play(
@@ -287,4 +304,19 @@ async fn aside<T: Send + 'static>(
         talk(&line);
     }
     Ok(worker.await.context("the sandbox panicked")??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::alone;
+
+    #[test]
+    fn a_second_demo_is_turned_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("new");
+        let first = alone(&below).unwrap();
+        assert!(alone(&below).unwrap_err().to_string().starts_with("another demo is running"));
+        drop(first);
+        alone(&below).unwrap();
+    }
 }
