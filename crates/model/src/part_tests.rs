@@ -179,10 +179,8 @@ proptest! {
                 }
                 Event::Switched { .. } => {
                     prop_assert!(!unverified_writes);
-                    prop_assert!(matches!(
-                        before.phase,
-                        Phase::CuttingOver { step: CutoverStep::Switching }
-                    ));
+                    let switching = Phase::CuttingOver { step: CutoverStep::Switching };
+                    prop_assert_eq!(before.phase, switching);
                 }
                 _ => {}
             }

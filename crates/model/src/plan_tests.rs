@@ -1,1 +1,274 @@
+use std::collections::BTreeMap;
 
+use serde_json::json;
+
+use super::*;
+use crate::journal::{CutoverWindow, Event, SourceIdentity, VerifySummary};
+use crate::observe::Gap;
+use crate::part::PartState;
+use crate::version::{Incarnation, Rewrite};
+
+const RECIPE: &str = "
+segue: 1
+name: events
+cluster: { url: 'http://localhost:9200' }
+source:
+  index: 'app-{event}-{month}'
+  match: { event: 'view|download', month: '\\d{4}-\\d{2}' }
+  done_if_mapped: [record.id]
+target: { index: '{source}-v2', template: 'templates/{event}.json' }
+pipeline:
+  - lookup: { index: records, key: recid, match: id, as: record, as_of: start, on_missing: keep }
+  - copy: { title: record.title }
+cutover: { mode: block, alias: 'app-{event}' }
+";
+
+fn recipe() -> Recipe {
+    Recipe::parse(RECIPE, "r.yaml", &BTreeMap::new(), &|_| None).unwrap()
+}
+
+fn settings(pairs: &[(&str, &str)]) -> Map<String, Value> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()
+}
+
+fn index(name: &str) -> SeenIndex {
+    SeenIndex {
+        name: IndexName::new(name),
+        uuid: IndexUuid::new(format!("uuid-of-{name}")),
+        open: true,
+        system: false,
+        data_stream: None,
+        aliases: BTreeMap::new(),
+        settings: settings(&[("index.number_of_shards", "1"), ("index.uuid", "x")]),
+        mappings: json!({ "properties": { "recid": { "type": "keyword" } } }),
+        docs: 10,
+        bytes: 4_500,
+        shards: 1,
+        replicas: 1,
+    }
+}
+
+/// Two months of views behind one read alias, a lookup index, and the templates.
+fn clean() -> Observation {
+    let read = AliasName::new("app-view");
+    let mut seen = Observation { engine: "engine".to_owned(), ..Observation::default() };
+    for name in ["app-view-2026-01", "app-view-2026-02"] {
+        let mut month = index(name);
+        month.aliases.insert(read.clone(), AliasProps::default());
+        seen.aliases.entry(read.clone()).or_default().push(month.name.clone());
+        seen.candidates.push(month);
+    }
+    let mut records = index("records");
+    records.mappings = json!({ "properties": { "id": { "type": "keyword" } } });
+    seen.others.insert(records.name.clone(), records);
+    let template = json!({
+        "settings": { "number_of_replicas": 1, "index": { "refresh_interval": "5s" } },
+        "mappings": { "properties": { "title": { "type": "keyword" } } }
+    });
+    seen.templates.insert("templates/view.json".to_owned(), Ok(template));
+    seen
+}
+
+fn codes(plan: &Plan) -> Vec<&'static str> {
+    plan.notes.iter().map(|note| note.code).collect()
+}
+
+#[test]
+fn a_clean_observation_is_planned_without_a_note() {
+    let plan = Plan::make(&recipe(), &clean());
+    assert_eq!(codes(&plan), Vec::<&str>::new());
+    let sources: Vec<_> = plan.parts.iter().map(|part| part.source.as_str()).collect();
+    assert_eq!(sources, ["app-view-2026-01", "app-view-2026-02"]);
+    let part = &plan.parts[0];
+    assert_eq!(part.target.as_str(), "app-view-2026-01-v2");
+    assert_eq!(part.keep.as_str(), "segue-before-app-view-2026-01");
+    assert_eq!(part.action, Action::Migrate);
+    assert_eq!(part.target_body.settings["index.refresh_interval"], "5s");
+    assert_eq!(part.target_body.settings["index.number_of_replicas"], 1);
+    let alias = &part.aliases[0];
+    assert_eq!(alias.alias.as_str(), "app-view");
+    assert!(alias.spanning && alias.on_source);
+    let text = plan.to_string();
+    assert!(text.contains("+ app-view-2026-01 -> app-view-2026-01-v2"), "{text}");
+    assert!(text.contains("2 parts: 2 to do (20 documents, 9 kB), 0 done"), "{text}");
+}
+
+#[test]
+fn the_hash_follows_what_is_done_and_not_how_much() {
+    let plan = Plan::make(&recipe(), &clean());
+    let mut grown = clean();
+    grown.candidates[0].docs = 1_000_000;
+    assert_eq!(Plan::make(&recipe(), &grown).hash, plan.hash);
+    let mut recreated = clean();
+    recreated.candidates[0].uuid = IndexUuid::new("another");
+    assert_ne!(Plan::make(&recipe(), &recreated).hash, plan.hash);
+}
+
+#[test]
+fn without_a_template_the_target_takes_what_can_be_copied() {
+    let text = RECIPE.replace(", template: 'templates/{event}.json'", "");
+    let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+    let mut seen = clean();
+    seen.candidates[0].settings.extend(settings(&[
+        ("index.creation_date", "1"),
+        ("index.version.created", "2"),
+        ("index.blocks.write", "true"),
+        ("index.analysis.analyzer.a.type", "standard"),
+        ("index.number_of_replicas", "1"),
+    ]));
+    seen.candidates[0].mappings["_meta"] = json!({ "segue": { "part": "x" }, "own": 1 });
+    let part = Plan::make(&recipe, &seen).parts.remove(0);
+    let names: Vec<_> = part.target_body.settings.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        ["index.analysis.analyzer.a.type", "index.number_of_replicas", "index.number_of_shards"]
+    );
+    assert_eq!(part.target_body.mappings["_meta"], json!({ "own": 1 }));
+}
+
+#[test]
+fn a_part_already_in_the_new_shape_is_skipped() {
+    let mut seen = clean();
+    seen.candidates[1].mappings =
+        json!({ "properties": { "record": { "properties": { "id": { "type": "keyword" } } } } });
+    let plan = Plan::make(&recipe(), &seen);
+    assert_eq!(plan.parts[0].action, Action::Migrate);
+    let Action::Skip { reason } = &plan.parts[1].action else { panic!("not skipped") };
+    assert_eq!(reason, "already in the new shape: record.id mapped");
+}
+
+#[test]
+fn a_switched_part_is_known_from_the_journal() {
+    let mut seen = clean();
+    let gone = seen.candidates.remove(0).name;
+    let events = [
+        Event::PrepareStarted {
+            source: SourceIdentity { uuid: IndexUuid::new("u"), histories: vec![] },
+            target: IndexName::new("app-view-2026-01-v2"),
+            pipeline: "p".to_owned(),
+        },
+        Event::Prepared {
+            target_uuid: IndexUuid::new("t"),
+            incarnation: Incarnation::FIRST,
+            rewrite: Rewrite::FIRST,
+        },
+        Event::Backfilled,
+        Event::VerifyStarted,
+        Event::Verified { positions: vec![], summary: VerifySummary::default() },
+        Event::CutoverStarted {
+            epoch: crate::id::Epoch(1),
+            keep: IndexName::new("segue-before-app-view-2026-01"),
+            aliases: vec![],
+        },
+        Event::Switching { cursor: vec![] },
+        Event::Switched { window: CutoverWindow::default() },
+        Event::WatchEnded,
+    ];
+    seen.journal.insert(gone, PartState::fold(&events).unwrap());
+    let plan = Plan::make(&recipe(), &seen);
+    assert_eq!(plan.parts.len(), 2);
+    let Action::Skip { reason } = &plan.parts[0].action else { panic!("not skipped") };
+    assert!(reason.starts_with("finished: app-view-2026-01 is served by"), "{reason}");
+    assert_eq!(plan.parts[0].captures["month"], "2026-01");
+}
+
+#[test]
+fn only_keeps_the_parts_that_were_asked_for() {
+    let pair = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
+    let plan = || Plan::make(&recipe(), &clean());
+    assert_eq!(plan().only(&pair("month", "2026-02")).unwrap().parts.len(), 1);
+    assert_eq!(plan().only(&pair("month", "1999-01")).unwrap().parts.len(), 0);
+    let error = plan().only(&pair("moth", "2026-02")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the recipe's source has no capture \"moth\"; it has event, month"
+    );
+}
+
+#[test]
+fn a_long_name_is_kept_under_a_short_one() {
+    let long = IndexName::new("x".repeat(250));
+    let kept = keep_name(&long);
+    assert!(kept.as_str().len() <= 255 && kept.as_str().starts_with("segue-before-"));
+    assert_ne!(kept, keep_name(&IndexName::new("y".repeat(250))));
+}
+
+/// Spoils one thing in a clean observation; exactly this code must appear for it.
+type Spoil = fn(&mut Observation);
+
+#[test]
+fn every_lint_code_is_raised_by_what_it_is_there_for() {
+    fn set(seen: &mut Observation, name: &str, value: &str) {
+        seen.candidates[0].settings.insert(name.to_owned(), json!(value));
+    }
+    let table: [(&str, Spoil); 26] = [
+        ("SEG-P101", |s| s.candidates[0].data_stream = Some("stream".to_owned())),
+        ("SEG-P102", |s| s.templates.clear()),
+        ("SEG-P102", |s| {
+            s.templates.insert("templates/view.json".to_owned(), Err("not JSON".to_owned()));
+        }),
+        ("SEG-P103", |s| set(s, "index.plugins.index_state_management.policy_id", "p")),
+        ("SEG-P103", |s| set(s, "index.lifecycle.name", "p")),
+        ("SEG-P104", |s| s.candidates[0].open = false),
+        ("SEG-P105", |s| s.candidates[0].system = true),
+        ("SEG-P106", |s| s.candidates[0].mappings["_source"] = json!({ "enabled": false })),
+        ("SEG-P106", |s| s.candidates[0].mappings["_source"] = json!({ "excludes": ["a"] })),
+        ("SEG-P106", |s| s.candidates[0].mappings["_source"] = json!({ "mode": "synthetic" })),
+        ("SEG-P106", |s| set(s, "index.derived_source.enabled", "true")),
+        ("SEG-P106", |s| set(s, "index.mapping.source.mode", "synthetic")),
+        ("SEG-P107", |s| set(s, "index.disable_sequence_numbers", "true")),
+        ("SEG-P108", |s| set(s, "index.ingestion_source.type", "kafka")),
+        ("SEG-P110", |s| {
+            let target = index("app-view-2026-01-v2");
+            s.others.insert(target.name.clone(), target);
+        }),
+        ("SEG-P110", |s| {
+            let mut target = index("app-view-2026-01-v2");
+            let meta = json!({ "segue": { "migration": "events", "part": "another" } });
+            target.mappings["_meta"] = meta;
+            s.others.insert(target.name.clone(), target);
+        }),
+        ("SEG-P111", |s| {
+            let on = vec![IndexName::new("z")];
+            s.aliases.insert(AliasName::new("app-view-2026-01-v2"), on);
+        }),
+        ("SEG-P113", |s| s.candidates[0].replicas = 2),
+        ("SEG-P114", |s| {
+            let clash = index("app-view");
+            s.others.insert(clash.name.clone(), clash);
+        }),
+        ("SEG-P115", |s| {
+            let kept = index("segue-before-app-view-2026-01");
+            s.others.insert(kept.name.clone(), kept);
+        }),
+        ("SEG-P120", |s| {
+            let (what, why) = ("aliases".to_owned(), "security_exception".to_owned());
+            s.gaps.push(Gap::Forbidden { what, why });
+        }),
+        ("SEG-P121", |s| s.candidates.clear()),
+        ("SEG-P122", |s| s.others.clear()),
+        ("SEG-P123", |s| {
+            let records = s.others.get_mut(&IndexName::new("records"));
+            records.unwrap().mappings = json!({ "properties": {} });
+        }),
+        ("SEG-P130", |s| set(s, "index.default_pipeline", "stamp")),
+        ("SEG-P131", |s| s.candidates[0].docs = 0),
+    ];
+    for (code, spoil) in table {
+        let mut seen = clean();
+        spoil(&mut seen);
+        let plan = Plan::make(&recipe(), &seen);
+        let mut found = codes(&plan);
+        found.dedup();
+        assert_eq!(found, [code]);
+        let refuses = plan.errors().count() > 0;
+        assert_eq!(refuses, !matches!(code, "SEG-P130" | "SEG-P131"), "{code}");
+    }
+}
+
+#[test]
+fn two_parts_may_not_share_a_target() {
+    let text = RECIPE.replace("{source}-v2", "all-{event}");
+    let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+    assert_eq!(codes(&Plan::make(&recipe, &clean())), ["SEG-P112"]);
+}
