@@ -62,12 +62,19 @@ pub(super) async fn one(
     }
 }
 
-/// Passes an answer on. The engine was asked to close its connection and says so in the answer, so
-/// the client's is closed too.
+/// Passes an answer on and closes the client's connection, since the answer may end with the engine's.
+/// The answer has to say so: a client would else send its next request into a closing connection.
 async fn pass(client: &mut TcpStream, answer: &[u8]) -> Result<bool> {
-    client.write_all(answer).await?;
+    client.write_all(&announcing_the_end(answer)).await?;
     client.shutdown().await?;
     Ok(false)
+}
+
+fn announcing_the_end(answer: &[u8]) -> Vec<u8> {
+    match answer.windows(2).position(|window| window == b"\r\n") {
+        Some(at) => [&answer[..at], b"\r\nconnection: close", &answer[at..]].concat(),
+        None => answer.to_vec(),
+    }
 }
 
 /// Sends a request on a connection of its own and reads until the engine closes it.
@@ -137,7 +144,7 @@ fn closing(head: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{closing, content_length};
+    use super::{announcing_the_end, closing, content_length};
 
     #[test]
     fn heads_are_understood() {
@@ -149,5 +156,13 @@ mod tests {
         assert!(content_length("POST / HTTP/1.1\r\ncontent-length: -1").is_err());
         let closed = closing(head);
         assert!(closed.ends_with("Content-Length: 12\r\nconnection: close\r\n\r\n"), "{closed}");
+    }
+
+    #[test]
+    fn an_answer_says_that_the_connection_ends() {
+        let answer = announcing_the_end(b"HTTP/1.1 200 OK\r\na: b\r\n\r\nbody\r\n");
+        let expected = b"HTTP/1.1 200 OK\r\nconnection: close\r\na: b\r\n\r\nbody\r\n";
+        assert_eq!(answer, expected);
+        assert!(announcing_the_end(b"").is_empty());
     }
 }
