@@ -148,6 +148,18 @@ pub enum Error {
     /// The watchdog could not be started; without it no source is blocked.
     #[error("the watchdog could not be started: {0}")]
     Watchdog(String),
+    /// Something failed again and again.
+    #[error("{what} was given up after {attempts} attempts in {waited_s} s: {reason}")]
+    GivenUp {
+        /// What was tried.
+        what: String,
+        /// How often.
+        attempts: u32,
+        /// For how long, in seconds.
+        waited_s: u64,
+        /// What the last attempt met.
+        reason: String,
+    },
     /// The recipe asks for something that cannot be done here.
     #[error("{0}")]
     Recipe(String),
@@ -209,6 +221,7 @@ impl Error {
             Error::Stored { .. } => "SEG-E306",
             Error::Watchdog(_) => "SEG-E307",
             Error::Recipe(_) => "SEG-E308",
+            Error::GivenUp { .. } => "SEG-E309",
         }
     }
 

@@ -45,6 +45,7 @@ struct Shared {
     batches_left: AtomicI64,
     gzip: std::sync::Mutex<GzipProbe>,
     pace: Mutex<Instant>,
+    cutover: Mutex<()>,
 }
 
 impl Session {
@@ -74,6 +75,7 @@ impl Session {
             options,
             gzip: std::sync::Mutex::new(gzip),
             pace: Mutex::new(Instant::now()),
+            cutover: Mutex::new(()),
             cluster,
             recipe,
         })))
@@ -153,17 +155,24 @@ impl Session {
         }
     }
 
-    /// Takes the right to send one batch.
-    pub fn take_batch(&self) -> Result<(), Error> {
+    /// Reserves one batch. It is reserved before a window is handed out, so that windows are begun
+    /// in their order and each run moves the position, however few batches it may send.
+    pub fn reserve_batch(&self) -> Result<(), Error> {
         if self.0.batches_left.fetch_sub(1, Ordering::Relaxed) <= 0 {
             return Err(Error::Stopped(Stop::Batches));
         }
         Ok(())
     }
 
-    /// Whether another batch may be sent.
-    pub fn may_send(&self) -> bool {
-        self.0.batches_left.load(Ordering::Relaxed) > 0
+    /// Gives a batch back that was not needed.
+    pub fn release_batch(&self) {
+        self.0.batches_left.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The right to cut over: one part at a time, so that no window waits for another's changes of
+    /// names.
+    pub async fn cutover_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.cutover.lock().await
     }
 
     /// Waits until `documents` more may be sent without going over `docs_per_second`.

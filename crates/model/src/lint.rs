@@ -103,6 +103,7 @@ pub fn lint(recipe: &Recipe, seen: &Observation, parts: &[PlannedPart], notes: &
         }
         if let Some(index) = sources.get(&part.source) {
             lint_source(index, notes);
+            lint_block(seen, index, notes);
             lint_target(recipe, seen, part, index, notes);
             lint_names(seen, part, notes);
         }
@@ -173,6 +174,20 @@ fn lint_source(index: &SeenIndex, notes: &mut Vec<Note>) {
             "it is filled by pull-based ingestion".to_owned(),
             "such documents have no sequence numbers",
         );
+    }
+}
+
+/// A block that is not ours: a back-out would lift it, and writers rely on it.
+fn lint_block(seen: &Observation, index: &SeenIndex, notes: &mut Vec<Note>) {
+    let cutting = seen.journal.get(&index.name).is_some_and(|state| state.cutover.is_some());
+    let blocks =
+        ["index.blocks.write", "index.blocks.read_only", "index.blocks.read_only_allow_delete"];
+    if let Some(block) =
+        blocks.iter().find(|block| index.setting(block) == Some("true")).filter(|_| !cutting)
+    {
+        let what = format!("it has the block {block}, which segue did not set");
+        let hint = "lift it, or leave the index out by source.match";
+        notes.push(Note::error("SEG-P109", index.name.as_str(), what, hint));
     }
 }
 

@@ -201,7 +201,7 @@ fn every_lint_code_is_raised_by_what_it_is_there_for() {
     fn set(seen: &mut Observation, name: &str, value: &str) {
         seen.candidates[0].settings.insert(name.to_owned(), json!(value));
     }
-    let table: [(&str, Spoil); 26] = [
+    let table: [(&str, Spoil); 27] = [
         ("SEG-P101", |s| s.candidates[0].data_stream = Some("stream".to_owned())),
         ("SEG-P102", |s| s.templates.clear()),
         ("SEG-P102", |s| {
@@ -218,6 +218,7 @@ fn every_lint_code_is_raised_by_what_it_is_there_for() {
         ("SEG-P106", |s| set(s, "index.mapping.source.mode", "synthetic")),
         ("SEG-P107", |s| set(s, "index.disable_sequence_numbers", "true")),
         ("SEG-P108", |s| set(s, "index.ingestion_source.type", "kafka")),
+        ("SEG-P109", |s| set(s, "index.blocks.write", "true")),
         ("SEG-P110", |s| {
             let target = index("app-view-2026-01-v2");
             s.others.insert(target.name.clone(), target);

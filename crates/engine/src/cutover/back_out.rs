@@ -28,6 +28,19 @@ pub struct Fence {
     pub keep: IndexName,
     /// Names that stand for several indices and move before the switch.
     pub spanning: Vec<Spanning>,
+    /// The write alias of the cutover that is taken back; none = of whichever cutover there was.
+    pub write_alias: Option<String>,
+}
+
+/// How a back-out ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakenBack {
+    /// The names stand as before, and the source takes writes.
+    Back,
+    /// The names had moved already; nothing was changed.
+    Switched,
+    /// A later epoch is in force: somebody else works on the part; nothing was changed.
+    Superseded,
 }
 
 /// A name that may have moved already.
@@ -53,13 +66,13 @@ impl Fence {
                     on_source: alias.on_source.then(|| props(alias)),
                 })
                 .collect(),
+            write_alias: Some(run.write_alias().to_string()),
         }
     }
 }
 
-/// Takes the cutover back: fence, names, block, copy, in this order. Returns `true` if the names had
-/// moved already, and then changes nothing. Every step may be repeated.
-pub async fn back_out_names(cluster: &Cluster, fence: &Fence) -> Result<bool, Error> {
+/// Takes the cutover back: fence, names, block, copy, in this order. Every step may be repeated.
+pub async fn back_out_names(cluster: &Cluster, fence: &Fence) -> Result<TakenBack, Error> {
     let mut tried = 0;
     loop {
         tried += 1;
@@ -73,20 +86,26 @@ pub async fn back_out_names(cluster: &Cluster, fence: &Fence) -> Result<bool, Er
     }
 }
 
-async fn try_back_out(cluster: &Cluster, fence: &Fence) -> Result<bool, Error> {
+async fn try_back_out(cluster: &Cluster, fence: &Fence) -> Result<TakenBack, Error> {
     let (source, target) = (fence.source.as_str(), fence.target.as_str());
     let doing = || format!("backing out of the cutover of {source}");
     if is_switched(cluster, &fence.source, &fence.target).await? {
-        return Ok(true);
+        return Ok(TakenBack::Switched);
     }
     let there = cluster.index(target).await.doing(doing)?;
     let aliases = there.map(|index| index.aliases).unwrap_or_default();
-    let mut actions: Vec<_> = aliases
-        .keys()
-        .filter(|alias| alias.starts_with("segue-write-"))
+    let in_force: Vec<_> =
+        aliases.keys().filter(|alias| alias.starts_with("segue-write-")).collect();
+    if let Some(own) = &fence.write_alias
+        && in_force.iter().any(|alias| *alias != own)
+    {
+        return Ok(TakenBack::Superseded);
+    }
+    let mut actions: Vec<_> = in_force
+        .iter()
         .map(|alias| AliasAction::Remove {
             index: target.to_owned(),
-            alias: alias.clone(),
+            alias: (*alias).clone(),
             must_exist: true,
         })
         .collect();
@@ -105,7 +124,7 @@ async fn try_back_out(cluster: &Cluster, fence: &Fence) -> Result<bool, Error> {
             // Somebody else took the fence in the meantime, or the source is gone: look again.
             Err(error) if error.class() == Class::NotFound => {
                 if is_switched(cluster, &fence.source, &fence.target).await? {
-                    return Ok(true);
+                    return Ok(TakenBack::Switched);
                 }
                 return Err(error).doing(doing);
             }
@@ -116,17 +135,16 @@ async fn try_back_out(cluster: &Cluster, fence: &Fence) -> Result<bool, Error> {
     if cluster.index(fence.keep.as_str()).await.doing(doing)?.is_some() {
         cluster.delete_index(fence.keep.as_str()).await.doing(doing)?;
     }
-    Ok(false)
+    Ok(TakenBack::Back)
 }
 
 /// Finds out from the cluster how a cutover ended that the journal has no end of, and journals it.
 pub async fn diagnose(run: &mut PartRun) -> Result<(), Error> {
-    let fence = Fence::of(run);
-    if back_out_names(run.session.cluster(), &fence).await? {
+    let fence = Fence { write_alias: None, ..Fence::of(run) };
+    if back_out_names(run.session.cluster(), &fence).await? == TakenBack::Switched {
         run.record(Event::Switched { window: CutoverWindow::default() }).await?;
-        restore_after_switch(run).await
-    } else {
-        let reason = "the process that cut over died; the source takes writes again".to_owned();
-        run.record(Event::BackedOut { reason }).await
+        return restore_after_switch(run).await;
     }
+    let reason = "the process that cut over died; the source takes writes again".to_owned();
+    run.record(Event::BackedOut { reason }).await
 }

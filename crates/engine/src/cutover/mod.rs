@@ -17,7 +17,7 @@ use segue_cluster::BlockAnswer;
 use segue_model::id::{Epoch, SeqNo};
 use segue_model::journal::{CutoverWindow, Event, VerifySummary};
 
-pub use back_out::{Fence, back_out_names, diagnose};
+pub use back_out::{Fence, TakenBack, back_out_names, diagnose};
 pub use gate::pass_gate;
 
 use crate::error::{Doing, Error};
@@ -33,6 +33,8 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Switches the part's names to the target, or leaves everything as it was.
 pub async fn cut_over(run: &mut PartRun, carrier: &Arc<Carrier>) -> Result<CutoverWindow, Error> {
+    let session = run.session.clone();
+    let _turn = session.cutover_turn().await;
     let verified = pass_gate(run, carrier).await?;
     let max_pause = run.session.recipe().cutover.max_pause;
     let fence = Fence::of(run);
@@ -51,12 +53,16 @@ pub async fn cut_over(run: &mut PartRun, carrier: &Arc<Carrier>) -> Result<Cutov
             CutoverWindow { closed_ms, last_pass }
         }
         Err(error) => {
-            let switched = back_out_names(run.session.cluster(), &fence).await?;
+            let taken_back = back_out_names(run.session.cluster(), &fence).await?;
             watchdog.dismiss().await;
-            if !switched {
-                return give_up(run, error).await;
+            match taken_back {
+                TakenBack::Back => return give_up(run, error).await,
+                TakenBack::Switched => CutoverWindow::default(),
+                TakenBack::Superseded => {
+                    let how = "a later epoch is in force".to_owned();
+                    return Err(Error::TakenOver { part: run.source().clone(), how });
+                }
             }
-            CutoverWindow::default()
         }
     };
     run.record(Event::Switched { window }).await?;

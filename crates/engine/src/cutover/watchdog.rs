@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
-use super::back_out::{Fence, back_out_names};
+use super::back_out::{Fence, TakenBack, back_out_names};
 use crate::error::Error;
 use crate::part_run::PartRun;
 
@@ -103,7 +103,7 @@ pub async fn watch(
         Ok(Ok(Some(word))) if word == ALL_IS_WELL => Ok(false),
         _ => {
             tracing::warn!(source = %orders.fence.source, "the cutover was left alone: backing out");
-            back_out_names(cluster, &orders.fence).await.map(|switched| !switched)
+            back_out_names(cluster, &orders.fence).await.map(|end| end == TakenBack::Back)
         }
     }
 }

@@ -86,7 +86,6 @@ impl Carrier {
             if items.is_empty() {
                 continue;
             }
-            self.session.take_batch()?;
             self.session.keep_pace(items.len() as u64).await?;
             let part = part_of(&body, &items);
             let length = part.len() as u64;
@@ -227,10 +226,8 @@ impl Carrier {
         };
         if given_up {
             let waited = begun.elapsed().as_secs();
-            return Err(Error::Recipe(format!(
-                "writing to {} was given up after {attempt} attempts in {waited} s: {reason}",
-                self.write_alias
-            )));
+            let what = format!("writing to {}", self.write_alias);
+            return Err(Error::GivenUp { what, attempts: attempt, waited_s: waited, reason });
         }
         tracing::debug!(attempt, %reason, "a batch is sent again");
         self.session.sleep(backoff(limits.retry_delay, attempt)).await

@@ -38,7 +38,9 @@ pub(super) async fn run(carrier: Arc<Carrier>, number: u32) -> Result<Passed, Er
         carrier.session.check_stop()?;
         let Some(shard) = carrier.shards.get(at % shards) else { break };
         at += 1;
+        carrier.session.reserve_batch()?;
         let Some(window) = shard.next_window() else {
+            carrier.session.release_batch();
             exhausted += 1;
             continue;
         };

@@ -280,7 +280,11 @@ impl Carrier {
         while let Some(ended) = lanes.join_next().await {
             match ended {
                 Ok(Ok(lane)) => passed.add(&lane),
-                // The first error stops the others; what they had in flight is safe to repeat.
+                // Who is to stop ends its window first: what is finished need not be repeated.
+                Ok(Err(error @ Error::Stopped(_))) => {
+                    first_error.get_or_insert(error);
+                }
+                // Any other error stops the others; what they had in flight is safe to repeat.
                 Ok(Err(error)) => {
                     lanes.abort_all();
                     first_error.get_or_insert(error);
