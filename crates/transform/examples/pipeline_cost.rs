@@ -33,15 +33,10 @@ fn main() {
         ("usage events, lookup and copy", bind(copy, folder.path())),
         ("usage events, whole recipe", bind(&recipe.pipeline, folder.path())),
     ] {
-        // 16 MiB hold every record's rendered fields: the cached case.
-        measure(name, &events, |out| {
-            let mut worker = bound.worker_with_cache(16 << 20);
-            run(&mut worker, &events, out);
-            worker
-        });
+        measure(name, &events, &bound);
     }
-    let bound = bind(&recipe.pipeline, folder.path());
-    measure("whole recipe, hardly any cache", &events, |_| bound.worker_with_cache(64 << 10));
+    let bound = bind_with_cache(&recipe.pipeline, folder.path(), 64 << 10);
+    measure("whole recipe, hardly any cache", &events, &bound);
     let required = [Path::parse("recid").unwrap(), Path::parse("timestamp").unwrap()];
     let start = Instant::now();
     let missing = (0..DOCUMENTS)
@@ -52,13 +47,10 @@ fn main() {
     report("required fields", start, missing);
 }
 
-fn measure(
-    name: &str,
-    events: &[String],
-    worker: impl Fn(&mut Vec<u8>) -> segue_transform::Worker,
-) {
+fn measure(name: &str, events: &[String], bound: &Bound) {
     let mut out = Vec::with_capacity(8 << 20);
-    let mut worker = worker(&mut out);
+    let mut worker = bound.worker();
+    run(&mut worker, events, &mut out);
     let mut best = f64::MAX;
     for _ in 0..3 {
         let start = Instant::now();
@@ -101,6 +93,10 @@ fn steps(pipeline: &str) -> Vec<Step> {
 }
 
 fn bind(steps: &[Step], folder: &std::path::Path) -> Bound {
+    bind_with_cache(steps, folder, 16 << 20)
+}
+
+fn bind_with_cache(steps: &[Step], folder: &std::path::Path, bytes: usize) -> Bound {
     let program = Program::compile(steps).unwrap();
     let mut views = Vec::new();
     for spec in program.lookups() {
@@ -110,7 +106,7 @@ fn bind(steps: &[Step], folder: &std::path::Path) -> Bound {
         }
         views.push(Arc::new(builder.finish().unwrap()));
     }
-    program.bind(views).unwrap()
+    program.bind_with_cache(views, bytes).unwrap()
 }
 
 fn events() -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -68,11 +68,45 @@ impl Brought {
     }
 }
 
+/// One lookup's cache, shared by all workers: what one lane has rendered serves the others, and
+/// memory doesn't grow with their number.
+#[derive(Debug)]
+pub(crate) struct SharedCache {
+    shards: Vec<Mutex<Cache>>,
+}
+
+/// Locks are held for a map operation only; with this many of them lanes seldom meet.
+const SHARDS: usize = 16;
+
+impl SharedCache {
+    /// An empty cache of at most so many bytes.
+    pub(crate) fn new(bound: usize) -> Self {
+        let shard = || Mutex::new(Cache::new(bound / SHARDS));
+        Self { shards: std::iter::repeat_with(shard).take(SHARDS).collect() }
+    }
+
+    /// What a key brought, if it is still known.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<Arc<Brought>> {
+        self.shard(key).lock().unwrap_or_else(PoisonError::into_inner).get(key)
+    }
+
+    /// Remembers what a key brought.
+    pub(crate) fn insert(&self, key: &[u8], brought: Arc<Brought>) {
+        let mut shard = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner);
+        shard.insert_owned(key.into(), brought);
+    }
+
+    fn shard(&self, key: &[u8]) -> &Mutex<Cache> {
+        // The top bits: maps use the lower ones.
+        &self.shards[(xxh3_64(key) >> 60) as usize % SHARDS]
+    }
+}
+
 /// Keeps what was used last, in two generations: when the young one is full it becomes the old
 /// one, and what is then used from the old one moves over. Costs one map operation on a hit,
 /// and never holds more than its bound (plus one entry).
 #[derive(Debug)]
-pub(crate) struct Cache {
+struct Cache {
     young: Generation,
     old: Generation,
     bytes: usize,
@@ -82,24 +116,17 @@ pub(crate) struct Cache {
 type Generation = HashMap<Box<[u8]>, Arc<Brought>, Xxh3>;
 
 impl Cache {
-    /// An empty cache of at most so many bytes.
-    pub(crate) fn new(bound: usize) -> Self {
+    fn new(bound: usize) -> Self {
         Self { young: Generation::default(), old: Generation::default(), bytes: 0, bound }
     }
 
-    /// What a key brought, if it is still known.
-    pub(crate) fn get(&mut self, key: &[u8]) -> Option<Arc<Brought>> {
+    fn get(&mut self, key: &[u8]) -> Option<Arc<Brought>> {
         if let Some(brought) = self.young.get(key) {
             return Some(Arc::clone(brought));
         }
         let (key, brought) = self.old.remove_entry(key)?;
         self.insert_owned(key, Arc::clone(&brought));
         Some(brought)
-    }
-
-    /// Remembers what a key brought.
-    pub(crate) fn insert(&mut self, key: &[u8], brought: Arc<Brought>) {
-        self.insert_owned(key.into(), brought);
     }
 
     fn insert_owned(&mut self, key: Box<[u8]>, brought: Arc<Brought>) {
@@ -115,7 +142,7 @@ impl Cache {
 
 /// Hashes keys with XXH3; keys come from documents, but a slow cache is all a bad one can cause.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Xxh3;
+struct Xxh3;
 
 impl BuildHasher for Xxh3 {
     type Hasher = Xxh3State;
@@ -127,7 +154,7 @@ impl BuildHasher for Xxh3 {
 
 /// The running hash.
 #[derive(Debug)]
-pub(crate) struct Xxh3State(u64);
+struct Xxh3State(u64);
 
 impl Hasher for Xxh3State {
     fn finish(&self) -> u64 {
@@ -155,9 +182,9 @@ mod tests {
     fn stays_within_its_bound_and_keeps_what_is_used() {
         let bound = 64 * 1024;
         let mut cache = Cache::new(bound);
-        cache.insert(b"hot", brought(100));
+        cache.insert_owned((*b"hot").into(), brought(100));
         for key in 0..10_000_u32 {
-            cache.insert(&key.to_le_bytes(), brought(500));
+            cache.insert_owned(key.to_le_bytes().into(), brought(500));
             assert!(cache.get(b"hot").is_some(), "{key}");
             let held: usize =
                 cache.young.values().chain(cache.old.values()).map(|entry| entry.bytes()).sum();

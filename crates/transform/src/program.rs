@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use segue_model::recipe::{ConvertKind, Copy, OnMissing, Path, Segment, Step};
 
-use crate::cache::{Brought, Fragment};
+use crate::cache::{Brought, Fragment, SharedCache};
 use crate::copy::CopyRule;
 use crate::draft::{Names, Slot};
 use crate::filter::FilterRule;
@@ -123,6 +123,15 @@ impl Program {
     /// [`Error::Views`] if their number is wrong, [`Error::OtherLookup`] if one was made for
     /// another lookup.
     pub fn bind(self, views: Vec<Arc<View>>) -> Result<Bound, Error> {
+        self.bind_with_cache(views, CACHE_BYTES)
+    }
+
+    /// As [`Program::bind`]; rendered rows are kept in at most so many bytes, over all lookups and
+    /// workers.
+    ///
+    /// # Errors
+    /// As [`Program::bind`].
+    pub fn bind_with_cache(self, views: Vec<Arc<View>>, bytes: usize) -> Result<Bound, Error> {
         if views.len() != self.specs.len() {
             return Err(Error::Views { lookups: self.specs.len(), views: views.len() });
         }
@@ -130,7 +139,9 @@ impl Program {
             view.check_made_for(spec)?;
         }
         let missing = self.lookups.iter().map(|rule| Arc::new(rule.bring(None))).collect();
-        Ok(Bound { inner: Arc::new(Inner { program: self, views, missing }) })
+        let share = bytes / views.len().max(1);
+        let caches = views.iter().map(|_| SharedCache::new(share)).collect();
+        Ok(Bound { inner: Arc::new(Inner { program: self, views, missing, caches }) })
     }
 
     fn step(&mut self, step: &Step, steps: &[Step]) -> Result<(), Error> {
@@ -304,22 +315,18 @@ pub(crate) struct Inner {
     pub(crate) views: Vec<Arc<View>>,
     /// Per lookup, what a missing row brings.
     pub(crate) missing: Vec<Arc<Brought>>,
+    /// Per lookup, what its rows brought.
+    pub(crate) caches: Vec<SharedCache>,
 }
 
-/// Bytes of rendered rows that one worker keeps by default.
-const CACHE_BYTES: usize = 4 << 20;
+/// Bytes of rendered rows that a program keeps by default: some ten thousand rows.
+const CACHE_BYTES: usize = 16 << 20;
 
 impl Bound {
     /// A worker with its own buffers; one per lane.
     #[must_use]
     pub fn worker(&self) -> Worker {
-        self.worker_with_cache(CACHE_BYTES)
-    }
-
-    /// A worker that keeps at most so many bytes of rendered rows, over all lookups.
-    #[must_use]
-    pub fn worker_with_cache(&self, bytes: usize) -> Worker {
-        Worker::new(Arc::clone(&self.inner), bytes)
+        Worker::new(Arc::clone(&self.inner))
     }
 
     /// Whether documents go through unchanged.

@@ -1,15 +1,27 @@
 //! Fields that a document must have.
 
-use segue_model::recipe::Path;
+use segue_model::recipe::{Path, Segment};
 
-use crate::json::{Found, find, trim};
+use crate::json::{Members, is_null, name_is, trim};
 
 /// The first of the paths that the document doesn't have, or has only as null. A list on the way
 /// counts as the field being there if the path ends at it, and as missing if it goes on.
 #[must_use]
 pub fn has_fields<'p>(source: &[u8], paths: &'p [Path]) -> Option<&'p Path> {
     let source = trim(source);
-    paths.iter().find(|path| !matches!(find(source, path.segments()), Found::Value(_)))
+    paths.iter().find(|path| !is_there(source, path.segments()))
+}
+
+/// Looks no further than the first member that settles it: required fields tend to stand in front.
+fn is_there(value: &[u8], path: &[Segment]) -> bool {
+    let Some((segment, rest)) = path.split_first() else { return !is_null(value) };
+    let Some(mut members) = Members::of(value) else { return false };
+    while let Ok(Some(member)) = members.advance() {
+        if name_is(&value[member.name], &segment.name) && is_there(&value[member.value], rest) {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use segue_model::recipe::OnMissing;
 
-use crate::cache::{Brought, Cache, Fragment};
+use crate::Error;
+use crate::cache::{Brought, Fragment};
 use crate::copy::{CopyRule, From};
 use crate::draft::Draft;
 use crate::edit::{self, Change};
 use crate::error::shown;
 use crate::json::{Found, find, push_clean, scalar_text};
-use crate::program::{Inner, LookupRule, Operation, Target};
-use crate::{Error, View};
+use crate::program::{Inner, Operation, Target};
 
 /// A document as it was read.
 #[derive(Clone, Copy, Debug)]
@@ -41,11 +41,10 @@ pub enum Outcome {
     },
 }
 
-/// One lane's way through the program: buffers and a bounded cache.
+/// One lane's way through the program, with buffers of its own.
 #[derive(Debug)]
 pub struct Worker {
     inner: Arc<Inner>,
-    caches: Vec<Cache>,
     brought: Vec<Option<Arc<Brought>>>,
     draft: Draft,
     scratch: Vec<u8>,
@@ -65,16 +64,9 @@ impl std::convert::From<String> for End {
 }
 
 impl Worker {
-    pub(crate) fn new(inner: Arc<Inner>, cache_bytes: usize) -> Self {
-        let lookups = inner.program.lookups.len();
-        let share = cache_bytes / lookups.max(1);
-        Self {
-            caches: (0..lookups).map(|_| Cache::new(share)).collect(),
-            brought: vec![None; lookups],
-            draft: Draft::default(),
-            scratch: Vec::new(),
-            inner,
-        }
+    pub(crate) fn new(inner: Arc<Inner>) -> Self {
+        let brought = vec![None; inner.program.lookups.len()];
+        Self { brought, draft: Draft::default(), scratch: Vec::new(), inner }
     }
 
     /// Transforms one document and appends its new source, on one line, to `out`. Unless the
@@ -114,10 +106,7 @@ impl Worker {
 
     fn step(&mut self, source: &[u8], inner: &Inner, operation: &Operation) -> Result<(), End> {
         match operation {
-            Operation::Lookup(at) => {
-                let rule = &inner.program.lookups[*at];
-                self.look_up(source, *at, rule, &inner.views[*at], &inner.missing[*at])
-            }
+            Operation::Lookup(at) => self.look_up(source, *at, inner),
             Operation::Group { lookup, group, members, last_word } => {
                 let Some(brought) = self.brought[*lookup].clone() else { return Ok(()) };
                 let groups = brought.groups.as_ref().map_err(Clone::clone)?;
@@ -144,14 +133,8 @@ impl Worker {
         }
     }
 
-    fn look_up(
-        &mut self,
-        source: &[u8],
-        at: usize,
-        rule: &LookupRule,
-        view: &View,
-        missing: &Arc<Brought>,
-    ) -> Result<(), End> {
+    fn look_up(&mut self, source: &[u8], at: usize, inner: &Inner) -> Result<(), End> {
+        let (rule, missing) = (&inner.program.lookups[at], &inner.missing[at]);
         let value = self.draft.get(source, rule.key.slot);
         let key = match value.map_or(Found::Nothing, |value| find(value, &rule.key.rest)) {
             Found::Value(raw) => scalar_text(raw),
@@ -159,18 +142,7 @@ impl Worker {
         };
         let brought = match &key {
             None => Arc::clone(missing),
-            Some(key) => match self.caches[at].get(key) {
-                Some(brought) => brought,
-                None => {
-                    let row = view.row(key).map_err(End::Stopped)?;
-                    let brought = match row {
-                        Some(row) => Arc::new(rule.bring(Some(row))),
-                        None => Arc::clone(missing),
-                    };
-                    self.caches[at].insert(key, Arc::clone(&brought));
-                    brought
-                }
-            },
+            Some(key) => bring(key, at, inner).map_err(End::Stopped)?,
         };
         if !brought.found {
             match rule.on_missing {
@@ -256,6 +228,19 @@ impl Worker {
         seen.map_err(|reason| at_field(target, &reason))?;
         Ok(found)
     }
+}
+
+/// What a key brings: from the cache, else from the view.
+fn bring(key: &[u8], at: usize, inner: &Inner) -> Result<Arc<Brought>, Error> {
+    if let Some(brought) = inner.caches[at].get(key) {
+        return Ok(brought);
+    }
+    let brought = match inner.views[at].row(key)? {
+        Some(row) => Arc::new(inner.program.lookups[at].bring(Some(row))),
+        None => Arc::clone(&inner.missing[at]),
+    };
+    inner.caches[at].insert(key, Arc::clone(&brought));
+    Ok(brought)
 }
 
 fn at_field(target: &Target, reason: &str) -> String {

@@ -1,6 +1,6 @@
 //! Lookups: what rows bring, and what happens without one.
 
-use segue_transform::{Error, Program};
+use segue_transform::{Document, Error, Program};
 
 use crate::stage::{Became, stage, stage_of, steps};
 
@@ -169,4 +169,37 @@ fn views_and_lookups_must_fit() {
     let other = stage(&format!("{}  - copy: {{ a: row.b }}\n", lookup("")), &[ROWS]);
     let bound = program(&steps_a).bind(other.views);
     assert!(matches!(bound, Err(Error::OtherLookup { .. })));
+}
+
+#[test]
+fn every_worker_writes_the_same_bytes_with_and_without_cache() {
+    let rows: Vec<String> = (0..500).map(|n| format!("{{\"id\":{n},\"v\":[{n}.0]}}")).collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let pipeline = steps(
+        "  - lookup: { index: r, key: k, match: id, as: row }\n  - copy: { v: \"row.v[]\" }\n",
+    );
+    let first = stage_of(&pipeline, &[&rows]).unwrap();
+    let bind = |bytes| {
+        let program = Program::compile(&pipeline).unwrap();
+        program.bind_with_cache(first.views.clone(), bytes).unwrap()
+    };
+    for bound in [bind(0), bind(20_000), bind(16 << 20)] {
+        std::thread::scope(|scope| {
+            for lane in 0..4_usize {
+                let mut worker = bound.worker();
+                scope.spawn(move || {
+                    for at in 0..2_000_usize {
+                        let key = (at * (lane + 3)) % 600;
+                        let source = format!("{{\"k\":{key}}}");
+                        let mut out = Vec::new();
+                        let document =
+                            Document { id: "1", routing: None, source: source.as_bytes() };
+                        worker.apply(document, &mut out).unwrap();
+                        let value = if key < 500 { format!("{key}.0") } else { String::new() };
+                        assert_eq!(out, format!("{{\"k\":{key},\"v\":[{value}]}}").into_bytes());
+                    }
+                });
+            }
+        });
+    }
 }
