@@ -36,7 +36,9 @@ fn steps(run: &mut Run, leg: &str, url: &str, engine: Option<Engine>) -> anyhow:
     let step = |name: &str, arguments: &str, minutes: u64| {
         on_engine(Step::cargo(&format!("{leg}{name}"), arguments)).within(minutes)
     };
-    run.step(step("integration tests", "test --workspace --locked --test *", 20))
+    run.step(step("integration tests", "test --workspace --locked --test *", 20))?;
+    let demo = "run --release --quiet --locked --package segue -- demo --json --docs 20000";
+    run.step(step("demo", demo, 15))
 }
 
 /// A sandbox of this run. Stopped also when the run fails or panics; should even this process be
