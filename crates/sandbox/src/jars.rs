@@ -32,7 +32,7 @@ pub(crate) fn class_path(
     // The nodes and the tools run in other folders than this process.
     let cache = std::path::absolute(&options.cache).on("find", &options.cache)?;
     let folder = cache.join(format!("{name}-{version}"));
-    let _held = Lock::take(&folder.with_extension("lock"), DOWNLOAD_PATIENCE, talk)?;
+    let _held = Lock::take(&cache.join(format!("{name}-{version}.lock")), DOWNLOAD_PATIENCE, talk)?;
     let jars = folder.join("jars");
     if !jars.is_dir() {
         download(options, engine, jdk, &jars, talk)?;

@@ -1,6 +1,7 @@
 //! Files that one process at a time may hold.
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,11 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
+    /// Removes the lock file of something that is gone, and lets go of it.
+    pub(crate) fn remove(self, path: &Path) -> Result<(), Error> {
+        std::fs::remove_file(path).on("remove", path)
+    }
+
     /// Waits for the lock at `path`, no longer than `patience`.
     pub(crate) fn take(
         path: &Path,
@@ -29,7 +35,12 @@ impl Lock {
         let mut told = false;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
+                Ok(()) if is_at(&file, path) => return Ok(Self { _file: file }),
+                // Its last holder removed it: there is, or will be, another file of that name.
+                Ok(()) => {
+                    file = open(path)?;
+                    continue;
+                }
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(source)) => return Err(source).on("lock", path),
             }
@@ -43,6 +54,16 @@ impl Lock {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
+}
+
+fn open(path: &Path) -> Result<File, Error> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).open(path).on("open", path)
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(held), Ok(named)) = (file.metadata(), std::fs::metadata(path)) else { return false };
+    held.ino() == named.ino() && held.dev() == named.dev()
 }
 
 #[cfg(test)]
@@ -61,5 +82,21 @@ mod tests {
         assert_eq!(said.len(), 1);
         drop(held);
         Lock::take(&path, Duration::ZERO, &mut |_| {}).expect("free again");
+    }
+
+    #[test]
+    fn a_removed_lock_is_not_taken_for_the_new_one() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let path = folder.path().join("lock");
+        let held = Lock::take(&path, Duration::ZERO, &mut |_| {}).expect("free");
+        let waiting = std::thread::spawn({
+            let path = path.clone();
+            move || Lock::take(&path, Duration::from_secs(5), &mut |_| {})
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        held.remove(&path).expect("removed");
+        let _taken = waiting.join().expect("no panic").expect("taken by the one that waited");
+        let third = Lock::take(&path, Duration::from_millis(150), &mut |_| {});
+        assert!(matches!(third, Err(Error::Busy { .. })), "two hold the same lock");
     }
 }

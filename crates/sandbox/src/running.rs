@@ -221,11 +221,12 @@ pub fn down(options: &Options, talk: &mut Talk<'_>) -> Result<Stopped, Error> {
 /// As [`down`].
 pub fn remove(options: &Options, talk: &mut Talk<'_>) -> Result<Stopped, Error> {
     let home = Home::at(&options.home);
-    let _held = Lock::take(&home.lock_path(), PATIENCE, talk)?;
+    let held = Lock::take(&home.lock_path(), PATIENCE, talk)?;
     let stopped = stop_all(&home)?;
     home.clear(home.highest_node())?;
     // Left in place if there is anything in it that isn't ours.
     let _ = std::fs::remove_dir(home.path());
+    held.remove(&home.lock_path())?;
     Ok(stopped)
 }
 
