@@ -29,8 +29,7 @@ impl Lock {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).on("make", folder)?;
         }
-        let file =
-            File::options().create(true).truncate(false).write(true).open(path).on("open", path)?;
+        let mut file = open(path)?;
         let since = Instant::now();
         let mut told = false;
         loop {
