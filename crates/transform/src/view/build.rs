@@ -106,17 +106,20 @@ impl ViewBuilder {
         let rows = self.index.len() as u64;
         self.index.sort_unstable_by_key(|pointer| (pointer.hash, pointer.offset));
         self.settle_shared_hashes()?;
-        self.index.shrink_to_fit();
+        let mut index = std::mem::take(&mut self.index);
+        index.shrink_to_fit();
         let footer =
             Footer { rows, keyless: self.keyless, spec: self.spec.fingerprint(), hash: self.hash };
-        self.buffer = file::tail(&self.index, self.written, &footer);
-        self.flush()?;
+        let mut tail = file::Tail::new(&index, self.written, &footer);
+        while tail.next_piece(&mut self.buffer) {
+            self.flush()?;
+        }
         let partial = &self.partial;
         self.file.sync_all().map_err(|source| io(partial, "make it durable", source))?;
         std::fs::rename(partial, &self.path).map_err(|source| io(partial, "rename it", source))?;
         sync_folder(&self.path)?;
         let multiple = self.spec.multiple.is_some();
-        Ok(View { path: self.path, file: self.file, index: self.index, footer, multiple })
+        Ok(View { path: self.path, file: self.file, index, footer, multiple })
     }
 
     fn flush(&mut self) -> Result<(), Error> {
@@ -129,19 +132,27 @@ impl ViewBuilder {
 
     /// Orders and cuts the rows of each key that has several.
     fn settle_shared_hashes(&mut self) -> Result<(), Error> {
-        let index = std::mem::take(&mut self.index);
-        let mut settled = Vec::with_capacity(index.len());
-        for run in index.chunk_by(|a, b| a.hash == b.hash) {
-            match run {
-                [_] => settled.extend_from_slice(run),
-                _ => self.settle_run(run, &mut settled)?,
+        // In place: a run never grows, and a second index would double the memory.
+        let (mut from, mut kept) = (0, 0);
+        while from < self.index.len() {
+            let hash = self.index[from].hash;
+            let same = self.index[from..].iter().take_while(|pointer| pointer.hash == hash).count();
+            if same == 1 {
+                self.index[kept] = self.index[from];
+                kept += 1;
+            } else {
+                let settled = self.settle_run(&self.index[from..from + same])?;
+                self.index[kept..kept + settled.len()].copy_from_slice(&settled);
+                kept += settled.len();
             }
+            from += same;
         }
-        self.index = settled;
+        self.index.truncate(kept);
         Ok(())
     }
 
-    fn settle_run(&self, run: &[Pointer], settled: &mut Vec<Pointer>) -> Result<(), Error> {
+    fn settle_run(&self, run: &[Pointer]) -> Result<Vec<Pointer>, Error> {
+        let mut settled = Vec::with_capacity(run.len());
         // Almost always one key; two with the same hash are told apart here.
         let mut keys: Vec<(Vec<u8>, Vec<Pointer>)> = Vec::new();
         for pointer in run {
@@ -161,7 +172,7 @@ impl ViewBuilder {
                 }
             }
         }
-        Ok(())
+        Ok(settled)
     }
 
     /// The first rows of a key in the lookup's order, holding no more than twice as many.

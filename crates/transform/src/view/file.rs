@@ -26,6 +26,9 @@ const FOOTER_BYTES: usize = 72;
 const POINTER_BYTES: usize = 16;
 const RECORD_HEAD: usize = 12;
 
+/// Pointers read or written at once.
+const PIECE: usize = 4096;
+
 /// First read of a record; most fit, larger ones take a second.
 const FIRST_READ: usize = 4096;
 
@@ -126,22 +129,40 @@ fn read_some(path: &Path, file: &File, buffer: &mut [u8], offset: u64) -> Result
     Ok(read)
 }
 
-/// Index and footer as they stand at the file's end.
-pub(super) fn tail(index: &[Pointer], index_offset: u64, footer: &Footer) -> Vec<u8> {
-    let mut out = Vec::with_capacity(index.len() * POINTER_BYTES + FOOTER_BYTES);
-    for pointer in index {
-        out.extend_from_slice(&pointer.hash.to_le_bytes());
-        out.extend_from_slice(&pointer.offset.to_le_bytes());
+/// Index and footer as they stand at the file's end, piece by piece.
+pub(super) struct Tail<'a> {
+    index: std::slice::Chunks<'a, Pointer>,
+    numbers: Option<Vec<u8>>,
+    check: Xxh3,
+}
+
+impl<'a> Tail<'a> {
+    pub(super) fn new(index: &'a [Pointer], index_offset: u64, footer: &Footer) -> Self {
+        let kept = index.len() as u64;
+        let numbers = [footer.rows, footer.keyless, kept, index_offset, footer.spec];
+        let mut bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        bytes.extend_from_slice(&footer.hash.to_le_bytes());
+        Self { index: index.chunks(PIECE), numbers: Some(bytes), check: Xxh3::new() }
     }
-    let kept = index.len() as u64;
-    for number in [footer.rows, footer.keyless, kept, index_offset, footer.spec] {
-        out.extend_from_slice(&number.to_le_bytes());
+
+    /// Appends the next piece; false once there is none.
+    pub(super) fn next_piece(&mut self, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        if let Some(pointers) = self.index.next() {
+            for pointer in pointers {
+                out.extend_from_slice(&pointer.hash.to_le_bytes());
+                out.extend_from_slice(&pointer.offset.to_le_bytes());
+            }
+            self.check.update(&out[start..]);
+            return true;
+        }
+        let Some(numbers) = self.numbers.take() else { return false };
+        self.check.update(&numbers);
+        out.extend_from_slice(&numbers);
+        out.extend_from_slice(&self.check.digest().to_le_bytes());
+        out.extend_from_slice(&END);
+        true
     }
-    out.extend_from_slice(&footer.hash.to_le_bytes());
-    let check = xxh3_64(&out);
-    out.extend_from_slice(&check.to_le_bytes());
-    out.extend_from_slice(&END);
-    out
 }
 
 /// Reads and checks footer and index.
@@ -194,7 +215,7 @@ fn read_pointers(
 ) -> Result<Vec<Pointer>, Error> {
     let mut index = Vec::with_capacity(usize::try_from(kept).unwrap_or(0));
     let mut check = Xxh3::new();
-    let mut piece = vec![0; 4096 * POINTER_BYTES];
+    let mut piece = vec![0; PIECE * POINTER_BYTES];
     let (mut at, end) = (from, from + kept * POINTER_BYTES as u64);
     while at < end {
         let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(piece.len());
