@@ -101,6 +101,7 @@ fn seen_index(index: IndexState) -> SeenIndex {
         bytes: index.bytes,
         shards: index.shards,
         replicas: index.replicas,
+        copies: None,
     }
 }
 

@@ -3,9 +3,11 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
+use crate::id::Epoch;
 use crate::journal::{CutoverWindow, Event, SourceIdentity, VerifySummary};
-use crate::observe::Gap;
+use crate::observe::{Copies, SeenIndex};
 use crate::part::PartState;
+use crate::phase::Phase;
 use crate::version::{Incarnation, Rewrite};
 
 const RECIPE: &str = "
@@ -45,6 +47,7 @@ fn index(name: &str) -> SeenIndex {
         bytes: 4_500,
         shards: 1,
         replicas: 1,
+        copies: Some(Copies { primaries: 1, started: 2, max_seq_no: 9 }),
     }
 }
 
@@ -177,7 +180,15 @@ fn only_keeps_the_parts_that_were_asked_for() {
     let pair = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
     let plan = || Plan::make(&recipe(), &clean());
     assert_eq!(plan().only(&pair("month", "2026-02")).unwrap().parts.len(), 1);
-    assert_eq!(plan().only(&pair("month", "1999-01")).unwrap().parts.len(), 0);
+    let both = [pair("month", "2026-01"), pair("month", "2026-02")].concat();
+    assert_eq!(plan().only(&both).unwrap().parts.len(), 2);
+    assert_eq!(plan().only(&both).unwrap().hash, plan().hash);
+    assert_ne!(plan().only(&pair("month", "2026-02")).unwrap().hash, plan().hash);
+    let none = [pair("month", "2026-02"), pair("event", "download")].concat();
+    assert_eq!(
+        plan().only(&none).unwrap_err().to_string(),
+        "no part has month=2026-02 event=download; there are app-view-2026-01, app-view-2026-02"
+    );
     let error = plan().only(&pair("moth", "2026-02")).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -193,83 +204,4 @@ fn a_long_name_is_kept_under_a_short_one() {
     assert_ne!(kept, keep_name(&IndexName::new("y".repeat(250))));
 }
 
-/// Spoils one thing in a clean observation; exactly this code must appear for it.
-type Spoil = fn(&mut Observation);
-
-#[test]
-fn every_lint_code_is_raised_by_what_it_is_there_for() {
-    fn set(seen: &mut Observation, name: &str, value: &str) {
-        seen.candidates[0].settings.insert(name.to_owned(), json!(value));
-    }
-    let table: [(&str, Spoil); 27] = [
-        ("SEG-P101", |s| s.candidates[0].data_stream = Some("stream".to_owned())),
-        ("SEG-P102", |s| s.templates.clear()),
-        ("SEG-P102", |s| {
-            s.templates.insert("templates/view.json".to_owned(), Err("not JSON".to_owned()));
-        }),
-        ("SEG-P103", |s| set(s, "index.plugins.index_state_management.policy_id", "p")),
-        ("SEG-P103", |s| set(s, "index.lifecycle.name", "p")),
-        ("SEG-P104", |s| s.candidates[0].open = false),
-        ("SEG-P105", |s| s.candidates[0].system = true),
-        ("SEG-P106", |s| s.candidates[0].mappings["_source"] = json!({ "enabled": false })),
-        ("SEG-P106", |s| s.candidates[0].mappings["_source"] = json!({ "excludes": ["a"] })),
-        ("SEG-P106", |s| s.candidates[0].mappings["_source"] = json!({ "mode": "synthetic" })),
-        ("SEG-P106", |s| set(s, "index.derived_source.enabled", "true")),
-        ("SEG-P106", |s| set(s, "index.mapping.source.mode", "synthetic")),
-        ("SEG-P107", |s| set(s, "index.disable_sequence_numbers", "true")),
-        ("SEG-P108", |s| set(s, "index.ingestion_source.type", "kafka")),
-        ("SEG-P109", |s| set(s, "index.blocks.write", "true")),
-        ("SEG-P110", |s| {
-            let target = index("app-view-2026-01-v2");
-            s.others.insert(target.name.clone(), target);
-        }),
-        ("SEG-P110", |s| {
-            let mut target = index("app-view-2026-01-v2");
-            let meta = json!({ "segue": { "migration": "events", "part": "another" } });
-            target.mappings["_meta"] = meta;
-            s.others.insert(target.name.clone(), target);
-        }),
-        ("SEG-P111", |s| {
-            let on = vec![IndexName::new("z")];
-            s.aliases.insert(AliasName::new("app-view-2026-01-v2"), on);
-        }),
-        ("SEG-P113", |s| s.candidates[0].replicas = 2),
-        ("SEG-P114", |s| {
-            let clash = index("app-view");
-            s.others.insert(clash.name.clone(), clash);
-        }),
-        ("SEG-P115", |s| {
-            let kept = index("segue-before-app-view-2026-01");
-            s.others.insert(kept.name.clone(), kept);
-        }),
-        ("SEG-P120", |s| {
-            let (what, why) = ("aliases".to_owned(), "security_exception".to_owned());
-            s.gaps.push(Gap::Forbidden { what, why });
-        }),
-        ("SEG-P121", |s| s.candidates.clear()),
-        ("SEG-P122", |s| s.others.clear()),
-        ("SEG-P123", |s| {
-            let records = s.others.get_mut(&IndexName::new("records"));
-            records.unwrap().mappings = json!({ "properties": {} });
-        }),
-        ("SEG-P130", |s| set(s, "index.default_pipeline", "stamp")),
-        ("SEG-P131", |s| s.candidates[0].docs = 0),
-    ];
-    for (code, spoil) in table {
-        let mut seen = clean();
-        spoil(&mut seen);
-        let plan = Plan::make(&recipe(), &seen);
-        let mut found = codes(&plan);
-        found.dedup();
-        assert_eq!(found, [code]);
-        let refuses = plan.errors().count() > 0;
-        assert_eq!(refuses, !matches!(code, "SEG-P130" | "SEG-P131"), "{code}");
-    }
-}
-
-#[test]
-fn two_parts_may_not_share_a_target() {
-    let text = RECIPE.replace("{source}-v2", "all-{event}");
-    let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
-    assert_eq!(codes(&Plan::make(&recipe, &clean())), ["SEG-P112"]);
-}
+mod lints;

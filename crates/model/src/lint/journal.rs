@@ -1,0 +1,42 @@
+//! Where the journal and what was seen or planned do not go together.
+
+use super::Note;
+use crate::observe::Observation;
+use crate::phase::Phase;
+use crate::plan::PlannedPart;
+
+pub(super) fn lint_journal(seen: &Observation, part: &PlannedPart, notes: &mut Vec<Note>) {
+    let Some(state) = seen.journal.get(&part.source) else { return };
+    let name = part.source.as_str();
+    let index = seen.candidates.iter().find(|index| index.name == part.source);
+    if index.is_some() && state.phase.is_switched() {
+        let target = state.target.as_ref().map_or("its target", |target| target.as_str());
+        let what = format!(
+            "the journal says that {name} is {} and an alias of {target}, but it is an index",
+            state.phase
+        );
+        let hint = "find out who made it: documents may have gone to the wrong one of the two";
+        notes.push(Note::error("SEG-P125", name, what, hint));
+    }
+    if let Some(target) = state.target.as_ref().filter(|target| **target != part.target) {
+        let what =
+            format!("it was begun with the target {target}, now it would be {}", part.target);
+        let hint = "set target.index back, or give the recipe another name to begin anew";
+        notes.push(Note::error("SEG-P125", name, what, hint));
+    }
+    match &state.phase {
+        Phase::Abandoned | Phase::RolledBack | Phase::RollingBack => {
+            let what = format!("it is {} and is left as it is", state.phase);
+            let hint = "give the recipe another name to begin anew";
+            notes.push(Note::warning("SEG-P140", name, what, hint));
+        }
+        phase if index.is_none() && !phase.is_switched() => {
+            if !matches!(phase, Phase::CuttingOver { .. }) {
+                let what = format!("it is {phase}, but there is no index of this name any more");
+                let hint = "find out who removed it before its target goes, too";
+                notes.push(Note::warning("SEG-P138", name, what, hint));
+            }
+        }
+        _ => {}
+    }
+}

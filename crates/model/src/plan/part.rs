@@ -1,0 +1,72 @@
+//! Planning one part whose source is there.
+
+use super::names::{alias_moves, keep_name};
+use super::target::{target_body, template};
+use super::{Action, PlannedPart};
+use crate::id::IndexName;
+use crate::lint::Note;
+use crate::observe::mapping::is_mapped;
+use crate::observe::{Observation, SeenIndex};
+use crate::phase::Phase;
+use crate::recipe::{Captures, Recipe};
+
+/// Plans one source; none, and a note, where its target can't even be described.
+pub(super) fn plan_part(
+    recipe: &Recipe,
+    seen: &Observation,
+    index: &SeenIndex,
+    captures: Captures,
+    notes: &mut Vec<Note>,
+) -> Option<PlannedPart> {
+    let source = index.name.as_str();
+    let mut note =
+        |code, what: String| notes.push(Note::error(code, source, what, "correct the recipe"));
+    let target = match recipe.target.index.render(&captures, source) {
+        Ok(target) => IndexName::new(target),
+        Err(error) => {
+            note("SEG-P116", format!("the target has no usable name: {error}"));
+            return None;
+        }
+    };
+    let template = match template(recipe, seen, &captures, source) {
+        Ok(template) => template,
+        Err(why) => {
+            note("SEG-P102", format!("the target's template cannot be used: {why}"));
+            return None;
+        }
+    };
+    let cutover = seen.journal.get(&index.name).and_then(|state| state.cutover.as_ref());
+    let (target_body, reasons) = target_body(recipe, index, template);
+    Some(PlannedPart {
+        source: index.name.clone(),
+        source_uuid: index.uuid.clone(),
+        target_body,
+        aliases: alias_moves(recipe, seen, index, &captures, &target),
+        keep: cutover.map_or_else(|| keep_name(&index.name), |cutover| cutover.keep.clone()),
+        docs: index.docs,
+        bytes: index.bytes,
+        shards: index.shards,
+        action: action(recipe, seen, index),
+        captures,
+        target,
+        reasons,
+    })
+}
+
+fn action(recipe: &Recipe, seen: &Observation, index: &SeenIndex) -> Action {
+    if let Some(state) = seen.journal.get(&index.name) {
+        return match &state.phase {
+            Phase::Abandoned | Phase::RolledBack | Phase::RollingBack => {
+                Action::Skip { reason: format!("it is {}", state.phase) }
+            }
+            phase => Action::Resume { phase: phase.to_string() },
+        };
+    }
+    let wanted = &recipe.source.done_if_mapped;
+    if !wanted.is_empty() && wanted.iter().all(|path| is_mapped(&index.mappings, &path.dotted())) {
+        let fields: Vec<_> = wanted.iter().map(ToString::to_string).collect();
+        let reason = format!("already in the new shape: {} mapped", fields.join(", "));
+        return Action::Skip { reason };
+    }
+    Action::Migrate
+}

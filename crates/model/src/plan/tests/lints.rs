@@ -1,0 +1,377 @@
+//! A row for every code: it appears for what it is there for, and alone.
+
+use super::*;
+use crate::observe::{Gap, IndexTemplate, MissingPrivilege, Node, RunningJob};
+
+/// Spoils one thing in a clean observation; exactly this code must appear for it.
+type Spoil = fn(&mut Observation);
+
+#[test]
+fn a_target_that_the_pattern_matches_is_no_source() {
+    let text = RECIPE.replace("month: '\\d{4}-\\d{2}'", "month: '.+'");
+    let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+    let mut seen = clean();
+    let mut target = index("app-view-2026-01-v2");
+    target.mappings["_meta"] =
+        json!({ "segue": { "migration": "events", "part": "app-view-2026-01" } });
+    seen.candidates.push(target);
+    let plan = Plan::make(&recipe, &seen);
+    assert_eq!(plan.parts.len(), 2);
+    assert_eq!(codes(&plan), ["SEG-P151", "SEG-P151"]);
+    // Made by nobody known it is a source, and its place is taken.
+    seen.candidates[2].mappings["_meta"] = json!({});
+    let plan = Plan::make(&recipe, &seen);
+    assert_eq!(plan.parts.len(), 3);
+    assert!(codes(&plan).contains(&"SEG-P110"));
+}
+
+fn cutting(source: &str) -> PartState {
+    PartState {
+        phase: Phase::CuttingOver { step: crate::phase::CutoverStep::Closing },
+        target: Some(IndexName::new(format!("{source}-v2"))),
+        cutover: Some(crate::part::Cutover {
+            epoch: Epoch(1),
+            keep: IndexName::new(format!("segue-before-{source}")),
+            aliases: vec![AliasName::new("app-view"), AliasName::new("app-all")],
+            cursor: None,
+            window: None,
+        }),
+        ..PartState::default()
+    }
+}
+
+#[test]
+fn names_that_a_broken_cutover_had_moved_still_belong_to_the_source() {
+    let mut seen = clean();
+    let source = seen.candidates[0].name.clone();
+    seen.journal.insert(source.clone(), cutting(source.as_str()));
+    seen.candidates[0].aliases.clear();
+    seen.candidates[0].settings.insert("index.blocks.write".to_owned(), json!("true"));
+    let mut target = index("app-view-2026-01-v2");
+    target.mappings["_meta"] = json!({ "segue": { "migration": "events", "part": source } });
+    let hidden = AliasProps { filter: Some(json!({ "match_none": {} })), ..AliasProps::default() };
+    let routed = AliasProps { search_routing: Some("x".to_owned()), ..AliasProps::default() };
+    target.aliases.insert(AliasName::new("app-view"), hidden);
+    target.aliases.insert(AliasName::new("app-all"), routed.clone());
+    for alias in ["app-view", "app-all"] {
+        let on = vec![target.name.clone(), IndexName::new("app-view-2026-02")];
+        seen.aliases.insert(AliasName::new(alias), on);
+    }
+    seen.others.insert(target.name.clone(), target);
+    let plan = Plan::make(&recipe(), &seen);
+    assert_eq!(codes(&plan), Vec::<&str>::new());
+    let aliases = &plan.parts[0].aliases;
+    let of = |name: &str| aliases.iter().find(|a| a.alias.as_str() == name).unwrap();
+    assert!(of("app-all").on_source && of("app-all").spanning);
+    assert_eq!(of("app-all").props, routed);
+    // Hidden still: it had not moved, and the source never had it.
+    assert!(!of("app-view").on_source && of("app-view").spanning);
+}
+
+#[test]
+fn what_was_switched_without_being_journalled_keeps_the_source_s_settings() {
+    let text = RECIPE.replace(
+        ", template: 'templates/{event}.json' }",
+        ", settings: { refresh_interval: 9s } }",
+    );
+    let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+    let mut seen = clean();
+    let source = seen.candidates.remove(0).name;
+    seen.journal.insert(source.clone(), cutting(source.as_str()));
+    let mut kept = index(&format!("segue-before-{source}"));
+    kept.settings.extend(settings(&[
+        ("index.gc_deletes", "2h"),
+        ("index.final_pipeline", "_none"),
+        ("index.hidden", "true"),
+        ("index.blocks.write", "true"),
+    ]));
+    seen.others.insert(kept.name.clone(), kept);
+    let part = Plan::make(&recipe, &seen).parts.remove(0);
+    assert!(matches!(part.action, Action::Resume { .. }));
+    assert_eq!(
+        part.target_body.settings,
+        settings(&[
+            ("index.gc_deletes", "2h"),
+            ("index.number_of_shards", "1"),
+            ("index.refresh_interval", "9s"),
+        ])
+    );
+}
+
+#[test]
+fn where_the_template_is_silent_shards_and_replicas_are_the_source_s() {
+    let mut seen = clean();
+    seen.candidates[0].shards = 3;
+    seen.candidates[0].copies = None;
+    seen.templates
+        .insert("templates/view.json".to_owned(), Ok(json!({ "settings": {}, "mappings": {} })));
+    let part = Plan::make(&recipe(), &seen).parts.remove(0);
+    assert_eq!(part.target_body.settings["index.number_of_shards"], "3");
+    assert_eq!(part.target_body.settings["index.number_of_replicas"], "1");
+    assert_eq!(part.reasons.len(), 2);
+    let auto = json!({ "settings": { "auto_expand_replicas": "0-1" } });
+    seen.templates.insert("templates/view.json".to_owned(), Ok(auto));
+    let part = Plan::make(&recipe(), &seen).parts.remove(0);
+    assert!(!part.target_body.settings.contains_key("index.number_of_replicas"));
+}
+
+#[test]
+fn every_lint_code_is_raised_by_what_it_is_there_for() {
+    fn set(seen: &mut Observation, name: &str, value: &str) {
+        seen.candidates[0].settings.insert(name.to_owned(), json!(value));
+    }
+    fn template(seen: &mut Observation, body: Value) {
+        seen.templates.insert("templates/view.json".to_owned(), Ok(body));
+    }
+    fn mappings(seen: &mut Observation, mappings: &Value) {
+        template(seen, json!({ "mappings": mappings }));
+        seen.candidates.truncate(1);
+    }
+    fn copies(seen: &mut Observation, primaries: u32, started: u32, max_seq_no: i64) {
+        seen.candidates[0].copies = Some(Copies { primaries, started, max_seq_no });
+    }
+    fn records(seen: &mut Observation) -> &mut SeenIndex {
+        seen.others.get_mut(&IndexName::new("records")).unwrap()
+    }
+    let table: [(&str, Spoil); 61] = [
+        ("SEG-P101", |s| s.candidates[0].data_stream = Some("stream".to_owned())),
+        ("SEG-P102", |s| s.templates.clear()),
+        ("SEG-P102", |s| {
+            s.templates.insert("templates/view.json".to_owned(), Err("not JSON".to_owned()));
+        }),
+        ("SEG-P103", |s| set(s, "index.plugins.index_state_management.policy_id", "p")),
+        ("SEG-P103", |s| set(s, "index.lifecycle.name", "p")),
+        ("SEG-P104", |s| s.candidates[0].open = false),
+        ("SEG-P105", |s| s.candidates[0].system = true),
+        ("SEG-P106", |s| s.candidates[0].mappings["_source"] = json!({ "enabled": false })),
+        ("SEG-P106", |s| s.candidates[0].mappings["_source"] = json!({ "excludes": ["a"] })),
+        ("SEG-P106", |s| s.candidates[0].mappings["_source"] = json!({ "mode": "synthetic" })),
+        ("SEG-P106", |s| set(s, "index.derived_source.enabled", "true")),
+        ("SEG-P106", |s| set(s, "index.mapping.source.mode", "synthetic")),
+        ("SEG-P107", |s| set(s, "index.disable_sequence_numbers", "true")),
+        ("SEG-P108", |s| set(s, "index.ingestion_source.type", "kafka")),
+        ("SEG-P109", |s| set(s, "index.blocks.write", "true")),
+        ("SEG-P110", |s| {
+            let target = index("app-view-2026-01-v2");
+            s.others.insert(target.name.clone(), target);
+        }),
+        ("SEG-P110", |s| {
+            let mut target = index("app-view-2026-01-v2");
+            let meta = json!({ "segue": { "migration": "events", "part": "another" } });
+            target.mappings["_meta"] = meta;
+            s.others.insert(target.name.clone(), target);
+        }),
+        ("SEG-P111", |s| {
+            let on = vec![IndexName::new("z")];
+            s.aliases.insert(AliasName::new("app-view-2026-01-v2"), on);
+        }),
+        ("SEG-P113", |s| {
+            s.candidates[0].replicas = 2;
+            s.candidates[0].copies = None;
+        }),
+        ("SEG-P114", |s| {
+            let clash = index("app-view");
+            s.others.insert(clash.name.clone(), clash);
+        }),
+        ("SEG-P115", |s| {
+            let kept = index("segue-before-app-view-2026-01");
+            s.others.insert(kept.name.clone(), kept);
+        }),
+        ("SEG-P120", |s| {
+            let (what, why) = ("aliases".to_owned(), "security_exception".to_owned());
+            s.gaps.push(Gap::Forbidden { what, why });
+        }),
+        ("SEG-P121", |s| s.candidates.clear()),
+        ("SEG-P122", |s| s.others.clear()),
+        ("SEG-P123", |s| {
+            records(s).mappings = json!({ "properties": {} });
+        }),
+        ("SEG-P130", |s| set(s, "index.default_pipeline", "stamp")),
+        ("SEG-P131", |s| s.candidates[0].docs = 0),
+        ("SEG-P106", |s| set(s, "index.mode", "logsdb")),
+        ("SEG-P103", |s| {
+            s.policies.insert(IndexName::new("app-view-2026-01"), "hot-cold".to_owned());
+        }),
+        ("SEG-P109", |s| set(s, "index.blocks.read", "true")),
+        ("SEG-P111", |s| {
+            s.data_streams.insert("app-view-2026-01-v2".to_owned());
+        }),
+        ("SEG-P110", |s| {
+            s.names.insert(IndexName::new("app-view-2026-01-v2"));
+        }),
+        ("SEG-P102", |s| template(s, json!([]))),
+        ("SEG-P102", |s| template(s, json!({ "aliases": {} }))),
+        ("SEG-P102", |s| template(s, json!({ "mappings": 1 }))),
+        ("SEG-P114", |s| {
+            s.names.insert(IndexName::new("app-view"));
+        }),
+        ("SEG-P115", |s| {
+            s.names.insert(IndexName::new("segue-before-app-view-2026-01"));
+        }),
+        ("SEG-P117", |s| copies(s, 1, 2, 1 << 42)),
+        ("SEG-P118", |s| copies(s, 0, 0, 9)),
+        ("SEG-P119", |s| mappings(s, &json!({ "_source": { "enabled": false } }))),
+        ("SEG-P119", |s| {
+            template(s, json!({ "settings": { "append_only": { "enabled": true } } }));
+        }),
+        ("SEG-P120", |s| {
+            let on = Some("app-*".to_owned());
+            s.missing_privileges.push(MissingPrivilege { privilege: "read".to_owned(), on });
+        }),
+        ("SEG-P122", |s| records(s).open = false),
+        ("SEG-P124", |s| {
+            let on = vec![IndexName::new("records"), IndexName::new("app-view-2026-01")];
+            s.aliases.insert(AliasName::new("records"), on);
+        }),
+        ("SEG-P125", |s| {
+            let state = PartState { phase: Phase::Watching, ..PartState::default() };
+            s.journal.insert(IndexName::new("app-view-2026-01"), state);
+        }),
+        ("SEG-P125", |s| {
+            let target = Some(IndexName::new("app-view-2026-01-v1"));
+            let state = PartState { phase: Phase::Backfilling, target, ..PartState::default() };
+            s.journal.insert(IndexName::new("app-view-2026-01"), state);
+        }),
+        ("SEG-P126", |s| s.candidates[0].mappings = json!({ "properties": {} })),
+        ("SEG-P127", |s| {
+            let recid = json!({ "type": "keyword" });
+            mappings(s, &json!({ "dynamic": "strict", "properties": { "recid": recid } }));
+        }),
+        ("SEG-P130", |s| {
+            template(s, json!({ "settings": { "final_pipeline": "stamp" } }));
+        }),
+        ("SEG-P132", |s| copies(s, 1, 1, 9)),
+        ("SEG-P133", |s| {
+            let title = json!({ "type": "keyword" });
+            mappings(s, &json!({ "dynamic": "strict", "properties": { "title": title } }));
+        }),
+        ("SEG-P134", |s| {
+            let (what, why) = ("index templates".to_owned(), "403".to_owned());
+            s.gaps.push(Gap::Unseen { what, why });
+        }),
+        ("SEG-P135", |s| {
+            s.jobs.push(RunningJob {
+                action: "indices:data/write/update/byquery".to_owned(),
+                description: "update-by-query [app-view-2026-01,x]".to_owned(),
+            });
+        }),
+        ("SEG-P136", |s| {
+            let patterns = vec!["*-app-view-2026-01".to_owned()];
+            s.index_templates.push(IndexTemplate { name: "t".to_owned(), patterns });
+        }),
+        ("SEG-P137", |s| {
+            s.candidates.truncate(1);
+            s.candidates[0].aliases.clear();
+            s.aliases.insert(AliasName::new("app-view"), vec![IndexName::new("elsewhere")]);
+        }),
+        ("SEG-P138", |s| {
+            let state = PartState { phase: Phase::Backfilling, ..PartState::default() };
+            s.journal.insert(IndexName::new("app-view-2025-12"), state);
+        }),
+        ("SEG-P139", |s| {
+            s.nodes.push(Node {
+                name: "n".to_owned(),
+                ingest: true,
+                data: true,
+                disk_available: 17_999,
+            });
+        }),
+        ("SEG-P140", |s| {
+            let state = PartState { phase: Phase::Abandoned, ..PartState::default() };
+            s.journal.insert(IndexName::new("app-view-2026-01"), state);
+        }),
+        ("SEG-P141", |s| records(s).docs = 0),
+        ("SEG-P150", |s| {
+            s.candidates[0].mappings["properties"]["n"] = json!({ "type": "nested" });
+        }),
+        ("SEG-P150", |s| s.candidates[0].mappings["_routing"] = json!({ "required": true })),
+    ];
+    for (code, spoil) in table {
+        let mut seen = clean();
+        spoil(&mut seen);
+        let plan = Plan::make(&recipe(), &seen);
+        let mut found = codes(&plan);
+        found.dedup();
+        assert_eq!(found, [code], "{:#?}", plan.notes);
+        let refuses = plan.errors().count() > 0;
+        assert_eq!(refuses, code < "SEG-P130", "{code}");
+    }
+}
+
+#[test]
+fn two_parts_may_not_share_a_target() {
+    let text = RECIPE.replace("{source}-v2", "all-{event}");
+    let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+    assert_eq!(codes(&Plan::make(&recipe, &clean())), ["SEG-P112"]);
+}
+
+#[test]
+fn names_that_come_near_are_listed_when_nothing_matches() {
+    let mut seen = clean();
+    seen.candidates.clear();
+    for name in ["app-view", "kcworks-app-view-2026-01", "unrelated", ".opensearch-view-2026"] {
+        seen.names.insert(IndexName::new(name));
+    }
+    let plan = Plan::make(&recipe(), &seen);
+    let note = &plan.notes[0];
+    assert_eq!(note.code, "SEG-P121");
+    assert!(note.what.contains("app-*-*"), "{}", note.what);
+    assert!(note.hint.contains("app-view"), "{}", note.hint);
+    assert!(!note.hint.contains("unrelated"), "{}", note.hint);
+}
+
+#[test]
+fn a_lookup_that_differs_from_part_to_part_is_refused() {
+    let text = RECIPE.replace("index: records", "index: 'records-{month}'");
+    let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+    assert_eq!(codes(&Plan::make(&recipe, &clean())), ["SEG-P124"]);
+}
+
+#[test]
+fn what_the_pipeline_removes_or_makes_is_not_missed() {
+    for (step, code) in [
+        ("remove: [old]", None),
+        ("rename: { old: title }", None),
+        ("rename: { title: other }", Some("SEG-P127")),
+        ("set: { old: 1 }", Some("SEG-P127")),
+    ] {
+        let text = RECIPE.replace(
+            "  - copy: { title: record.title }",
+            &format!("  - copy: {{ title: record.title }}\n  - {step}"),
+        );
+        let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+        let mut seen = clean();
+        seen.candidates.truncate(1);
+        seen.candidates[0].mappings["properties"]["old"] = json!({ "type": "keyword" });
+        let properties = json!({ "recid": { "type": "keyword" }, "title": { "type": "keyword" } });
+        let template = json!({ "mappings": { "dynamic": "strict", "properties": properties } });
+        seen.templates.insert("templates/view.json".to_owned(), Ok(template));
+        let plan = Plan::make(&recipe, &seen);
+        let refused: Vec<_> = plan.errors().map(|note| note.code).collect();
+        assert_eq!(refused, code.into_iter().collect::<Vec<_>>(), "{step}");
+    }
+}
+
+#[test]
+fn a_target_without_a_usable_name_is_refused() {
+    let text = RECIPE.replace("'{source}-v2'", "'{source}-{source}-{source}-v2'");
+    let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+    let mut seen = clean();
+    let long = format!("app-view-{}", "2".repeat(120));
+    seen.candidates = vec![index(&long)];
+    assert_eq!(codes(&Plan::make(&recipe, &seen)), ["SEG-P121"]);
+    let text = text.replace("\\d{4}-\\d{2}", "2+");
+    let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+    assert_eq!(codes(&Plan::make(&recipe, &seen)), ["SEG-P116"]);
+}
+
+#[test]
+fn the_same_observation_gives_the_same_plan_in_any_order() {
+    let plan = Plan::make(&recipe(), &clean());
+    let mut turned = clean();
+    turned.candidates.reverse();
+    assert_eq!(Plan::make(&recipe(), &turned), plan);
+    assert_eq!(serde_json::to_string(&plan).unwrap(), {
+        serde_json::to_string(&Plan::make(&recipe(), &clean())).unwrap()
+    });
+}
