@@ -30,12 +30,12 @@ pub(super) fn lint_journal(seen: &Observation, part: &PlannedPart, notes: &mut V
             let hint = "give the recipe another name to begin anew";
             notes.push(Note::warning("SEG-P140", name, what, hint));
         }
+        // A cutover that was cut short may have replaced the index by an alias.
+        Phase::CuttingOver { .. } => {}
         phase if index.is_none() && !phase.is_switched() => {
-            if !matches!(phase, Phase::CuttingOver { .. }) {
-                let what = format!("it is {phase}, but there is no index of this name any more");
-                let hint = "find out who removed it before its target goes, too";
-                notes.push(Note::warning("SEG-P138", name, what, hint));
-            }
+            let what = format!("it is {phase}, but there is no index of this name any more");
+            let hint = "find out who removed it before its target goes, too";
+            notes.push(Note::warning("SEG-P138", name, what, hint));
         }
         _ => {}
     }

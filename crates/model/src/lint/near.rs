@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Note;
+use crate::id::IndexName;
 use crate::observe::Observation;
 use crate::recipe::Recipe;
 
@@ -31,7 +32,7 @@ fn near(wildcard: &str, seen: &Observation) -> Vec<String> {
     let mut ranked: Vec<_> = seen
         .names
         .iter()
-        .map(|name| name.as_str())
+        .map(IndexName::as_str)
         .filter(|name| !name.starts_with('.') && !name.starts_with("segue-"))
         .map(|name| (likeness(&wanted, &pairs(name)), name))
         .filter(|(likeness, _)| *likeness >= 30)

@@ -1,18 +1,32 @@
-//! Looking: fills the model's observation from the cluster, with a bounded number of requests.
+//! Looking: fills the model's observation from the cluster. The number of requests does not grow with
+//! the number of indices, but for names that have to be spelled out: those go many to a request.
+
+mod extras;
+mod privileges;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use segue_cluster::{Class, Cluster, IndexState};
+use segue_cluster::{Class, Cluster, Distribution, IndexState};
 use segue_model::id::{AliasName, IndexName, IndexUuid};
 use segue_model::observe::{AliasProps, Gap, Observation, SeenIndex};
 use segue_model::part::PartState;
-use segue_model::recipe::{Recipe, Step};
+use segue_model::plan::keep_name;
+use segue_model::recipe::Recipe;
 use serde_json::{Map, Value};
 
 use crate::error::{Doing, Error};
+use crate::moment;
+
+/// How long a list of names in one request may be, in bytes: engines take addresses of 4 KiB.
+const NAMES_BYTES: usize = 1500;
 
 /// Looks at everything that planning `recipe` needs. `folder` is where the recipe's files are.
+///
+/// What the user may not see is a [`Gap`], not an error.
+///
+/// # Errors
+/// [`Error::Cluster`] when the cluster fails or does not answer.
 pub async fn observe(
     cluster: &Cluster,
     recipe: &Recipe,
@@ -23,16 +37,15 @@ pub async fn observe(
     let product = cluster.product().await.doing(looking)?;
     let mut seen = Observation {
         engine: format!("{:?} {}", product.distribution, product.version),
+        observed_at_ms: moment::now_ms(),
         journal,
         ..Observation::default()
     };
     let wildcard = recipe.source.index.wildcard();
-    let Some(candidates) = allowed(cluster.indices(&wildcard).await, &wildcard, &mut seen)? else {
-        return Ok(seen);
-    };
-    let Some(aliases) = allowed(cluster.aliases().await, "aliases", &mut seen)? else {
-        return Ok(seen);
-    };
+    let (candidates, aliases) = tokio::join!(cluster.indices(&wildcard), cluster.aliases());
+    let candidates = allowed(candidates, &wildcard, &mut seen)?;
+    let aliases = allowed(aliases, "aliases", &mut seen)?;
+    let (Some(candidates), Some(aliases)) = (candidates, aliases) else { return Ok(seen) };
     for (alias, on) in aliases {
         let on = on.into_keys().map(IndexName::new).collect();
         seen.aliases.insert(AliasName::new(alias), on);
@@ -46,14 +59,10 @@ pub async fn observe(
         }
     }
     read_templates(recipe, folder, &mut seen);
-    for name in names_that_matter(recipe, &seen) {
-        if seen.others.contains_key(&name) {
-            continue;
-        }
-        let index = cluster.index(name.as_str()).await;
-        if let Some(Some(index)) = allowed(index, name.as_str(), &mut seen)? {
-            seen.others.insert(name, seen_index(index));
-        }
+    extras::look(cluster, product.distribution, &wildcard, &mut seen).await;
+    look_at_names(cluster, recipe, &mut seen).await?;
+    if product.distribution == Distribution::Elasticsearch {
+        privileges::look(cluster, recipe, &mut seen).await;
     }
     Ok(seen)
 }
@@ -122,19 +131,52 @@ fn read_templates(recipe: &Recipe, folder: &Path, seen: &mut Observation) {
     }
 }
 
+/// Looks at targets, kept copies and lookup indices, as far as they exist.
+async fn look_at_names(
+    cluster: &Cluster,
+    recipe: &Recipe,
+    seen: &mut Observation,
+) -> Result<(), Error> {
+    let mut names = names_that_matter(recipe, seen);
+    names.retain(|name| seen.index(name).is_none());
+    if !seen.names.is_empty() {
+        names.retain(|name| seen.names.contains(name));
+    }
+    for list in lists(&names) {
+        let found = cluster.indices(&list).await;
+        let found = allowed(found, &list, seen)?.unwrap_or_default();
+        // An alias among the names brings its indices.
+        let indices = found.into_iter().map(seen_index).filter(|index| names.contains(&index.name));
+        seen.others.extend(indices.map(|index| (index.name.clone(), index)));
+    }
+    Ok(())
+}
+
+/// The names, with commas, in lists that fit an address.
+fn lists(names: &BTreeSet<IndexName>) -> Vec<String> {
+    let mut lists: Vec<String> = Vec::new();
+    for name in names {
+        match lists.last_mut() {
+            Some(list) if list.len() + name.as_str().len() < NAMES_BYTES => {
+                list.push(',');
+                list.push_str(name.as_str());
+            }
+            _ => lists.push(name.to_string()),
+        }
+    }
+    lists
+}
+
 /// Targets, kept copies and lookup indices.
 fn names_that_matter(recipe: &Recipe, seen: &Observation) -> BTreeSet<IndexName> {
-    let mut names = BTreeSet::new();
-    for index in &seen.candidates {
-        let Some(captures) = recipe.source.index.matches(index.name.as_str()) else { continue };
-        if let Ok(target) = recipe.target.index.render(&captures, index.name.as_str()) {
-            names.insert(IndexName::new(target));
-        }
-        names.insert(segue_model::plan::keep_name(&index.name));
+    let mut names = targets(recipe, seen);
+    names.extend(seen.candidates.iter().map(|index| keep_name(&index.name)));
+    for (source, state) in &seen.journal {
+        names.insert(keep_name(source));
+        names.extend(state.target.clone());
+        names.extend(state.cutover.as_ref().map(|cutover| cutover.keep.clone()));
     }
-    names.extend(seen.journal.values().filter_map(|state| state.target.clone()));
-    for step in &recipe.pipeline {
-        let Step::Lookup(lookup) = step else { continue };
+    for lookup in recipe.lookups() {
         let Some(name) = lookup.index.literal() else { continue };
         match seen.aliases.get(&AliasName::new(name)) {
             Some(on) => names.extend(on.iter().cloned()),
@@ -144,4 +186,32 @@ fn names_that_matter(recipe: &Recipe, seen: &Observation) -> BTreeSet<IndexName>
         }
     }
     names
+}
+
+/// The targets of what was found.
+fn targets(recipe: &Recipe, seen: &Observation) -> BTreeSet<IndexName> {
+    seen.candidates
+        .iter()
+        .filter_map(|index| {
+            let captures = recipe.source.index.matches(index.name.as_str())?;
+            recipe.target.index.render(&captures, index.name.as_str()).ok()
+        })
+        .map(IndexName::new)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_asked_for_many_at_a_time() {
+        let names: BTreeSet<_> = (0..100).map(|n| IndexName::new(format!("{n:0>60}"))).collect();
+        let lists = lists(&names);
+        assert!(lists.len() < 6 && lists.iter().all(|list| list.len() <= NAMES_BYTES));
+        let all: BTreeSet<_> =
+            lists.iter().flat_map(|list| list.split(',')).map(IndexName::new).collect();
+        assert_eq!(all, names);
+        assert!(super::lists(&BTreeSet::new()).is_empty());
+    }
 }
