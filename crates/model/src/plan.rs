@@ -116,7 +116,7 @@ pub struct AliasMove {
 pub struct PlannedLookup {
     /// Its name in the recipe.
     pub name: String,
-    /// The index or alias as the recipe names it.
+    /// The index or alias, variables filled in.
     pub index: String,
     /// Live Lucene documents; none where it was not found.
     pub docs: Option<u64>,
@@ -173,7 +173,7 @@ fn lookups(recipe: &Recipe, seen: &Observation) -> Vec<PlannedLookup> {
         .lookups()
         .map(|lookup| PlannedLookup {
             name: lookup.name.clone(),
-            index: lookup.index.to_string(),
+            index: lookup.index.literal().map_or_else(|| lookup.index.to_string(), str::to_owned),
             docs: lint::lookup_indices(seen, lookup).first().map(|index| index.docs),
         })
         .collect()

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::{Action, Plan, PlannedPart};
-use crate::lint::Severity;
+use crate::lint::{Note, Severity};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,14 +24,48 @@ impl fmt::Display for Plan {
             writeln!(f, "lookup {}: {}, {docs}", lookup.name, lookup.index)?;
         }
         self.summary(f)?;
-        for note in &self.notes {
-            writeln!(f, "\n{note}")?;
+        for alike in self.notes_alike() {
+            writeln!(f, "\n{alike}")?;
         }
         Ok(())
     }
 }
 
+/// A note, and every part that has the same one.
+struct Alike<'a> {
+    note: &'a Note,
+    parts: Vec<&'a str>,
+}
+
+impl fmt::Display for Alike<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.parts.as_slice() {
+            [first, .., last] => {
+                let part = Some(format!("{} parts, {first} to {last}", self.parts.len()));
+                Note { part, ..self.note.clone() }.fmt(f)
+            }
+            _ => self.note.fmt(f),
+        }
+    }
+}
+
 impl Plan {
+    /// The notes, worst first; what many parts have in common stands once.
+    fn notes_alike(&self) -> Vec<Alike<'_>> {
+        let mut all: Vec<Alike<'_>> = Vec::new();
+        for note in &self.notes {
+            let same = |other: &Note| {
+                other.code == note.code && other.what == note.what && other.hint == note.hint
+            };
+            match all.iter_mut().find(|alike| !alike.parts.is_empty() && same(alike.note)) {
+                Some(alike) if note.part.is_some() => alike.parts.extend(note.part.as_deref()),
+                _ => all.push(Alike { note, parts: note.part.as_deref().into_iter().collect() }),
+            }
+        }
+        all.sort_by_key(|alike| alike.note.severity);
+        all
+    }
+
     fn summary(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let docs: u64 = self.active().map(|part| part.docs).sum();
         let bytes: u64 = self.active().map(|part| part.bytes).sum();

@@ -3,11 +3,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::id::Epoch;
 use crate::journal::{CutoverWindow, Event, SourceIdentity, VerifySummary};
 use crate::observe::{Copies, SeenIndex};
 use crate::part::PartState;
-use crate::phase::Phase;
 use crate::version::{Incarnation, Rewrite};
 
 const RECIPE: &str = "
@@ -204,4 +202,31 @@ fn a_long_name_is_kept_under_a_short_one() {
     assert_ne!(kept, keep_name(&IndexName::new("y".repeat(250))));
 }
 
+#[test]
+fn the_same_observation_gives_the_same_plan_in_any_order() {
+    let plan = Plan::make(&recipe(), &clean());
+    let mut turned = clean();
+    turned.candidates.reverse();
+    assert_eq!(Plan::make(&recipe(), &turned), plan);
+    assert_eq!(serde_json::to_string(&plan).unwrap(), {
+        serde_json::to_string(&Plan::make(&recipe(), &clean())).unwrap()
+    });
+}
+
+#[test]
+fn what_many_parts_have_in_common_is_told_once_and_errors_first() {
+    let mut seen = clean();
+    for index in &mut seen.candidates {
+        index.docs = 0;
+    }
+    seen.candidates[1].open = false;
+    seen.candidates.push(SeenIndex { docs: 0, ..index("app-view-2026-03") });
+    let text = Plan::make(&recipe(), &seen).to_string();
+    let told = "warning[SEG-P131] 2 parts, app-view-2026-01 to app-view-2026-03: it holds no";
+    let error = text.find("error[SEG-P104] app-view-2026-02: it is closed").unwrap();
+    assert!(error < text.find(told).unwrap(), "{text}");
+    assert!(text.contains("\n1 error, 2 warnings\n"), "{text}");
+}
+
+mod broken;
 mod lints;
