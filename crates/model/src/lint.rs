@@ -96,7 +96,9 @@ pub(crate) fn lint(
         notes.push(near::nothing_matches(recipe, seen));
     }
     cluster::lint_room(seen, parts, notes);
-    pipeline::lint_lookups(recipe, seen, notes);
+    if parts.is_empty() || parts.iter().any(|part| !part.is_skipped()) {
+        pipeline::lint_lookups(recipe, seen, notes);
+    }
     let mut targets: BTreeMap<&IndexName, &IndexName> = BTreeMap::new();
     for part in parts {
         journal::lint_journal(seen, part, notes);

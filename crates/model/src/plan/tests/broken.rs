@@ -113,3 +113,17 @@ fn where_the_template_is_silent_shards_and_replicas_are_the_source_s() {
     let part = Plan::make(&recipe(), &seen).parts.remove(0);
     assert!(!part.target_body.settings.contains_key("index.number_of_replicas"));
 }
+
+#[test]
+fn what_is_done_does_not_miss_its_lookups() {
+    let mut seen = clean();
+    seen.others.clear();
+    for index in seen.candidates.drain(..) {
+        let target = Some(IndexName::new(format!("{}-v2", index.name)));
+        let state = PartState { phase: Phase::Finished, target, ..PartState::default() };
+        seen.journal.insert(index.name, state);
+    }
+    let plan = Plan::make(&recipe(), &seen);
+    assert_eq!((plan.parts.len(), plan.active().count()), (2, 0));
+    assert_eq!(codes(&plan), Vec::<&str>::new());
+}
