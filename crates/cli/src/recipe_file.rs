@@ -81,7 +81,8 @@ pub async fn state_dir(cluster: &Cluster) -> anyhow::Result<PathBuf> {
 
 /// `XDG_STATE_HOME/segue`, else `~/.local/state/segue`.
 pub fn user_state() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")))?;
     Some(base.join("segue"))
 }

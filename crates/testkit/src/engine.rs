@@ -120,6 +120,24 @@ impl Json {
         self.success(Method::PUT, path, Some(body))
     }
 
+    /// `PUT path` with a body that is sent as it is written here, line breaks and all.
+    ///
+    /// # Panics
+    /// If it is refused.
+    #[track_caller]
+    pub fn put_text(&self, path: &str, body: &str) {
+        let (http, body, label) = (self.http.clone(), body.to_owned(), path.to_owned());
+        let path = path.to_owned();
+        let answer = wait(async move {
+            let patience = std::time::Duration::from_secs(60);
+            http.send(Method::PUT, &path, "application/json", body, patience).await
+        });
+        match answer {
+            Ok(answer) => assert!(answer.status < 300, "PUT {label}: status {}", answer.status),
+            Err(failure) => panic!("PUT {label}: {failure}"),
+        }
+    }
+
     /// `DELETE path`.
     #[track_caller]
     pub fn delete(&self, path: &str) -> Value {

@@ -17,5 +17,6 @@ pub use binary::{Ended, Segue};
 pub use content::{Kept, content};
 pub use engine::{Engine, Json, Prefix};
 pub use invenio::{Installation, Writing};
+pub use nix::sys::signal::Signal;
 pub use proxy::{Fault, Faults, Proxy};
 pub use segue_demo::invenio::{Click, Kind, Month, Site, Volume, recid, record};

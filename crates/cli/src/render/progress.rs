@@ -82,7 +82,9 @@ impl Shared {
                 tracing::info!(%part, step, took_ms = took.as_millis(), "step");
             }
             Progress::Waiting { reasons } if reasons.is_empty() => self.say("waiting is over"),
-            Progress::Waiting { reasons } => self.say(&format!("waiting on {}", reasons.join("; "))),
+            Progress::Waiting { reasons } => {
+                self.say(&format!("waiting on {}", reasons.join("; ")))
+            }
             Progress::Note { part: Some(part), text } => self.say(&format!("{part}: {text}")),
             Progress::Note { part: None, text } => self.say(&text),
         }
@@ -118,7 +120,12 @@ impl Part {
 
     fn rate(&self) -> String {
         let seconds = self.begun.elapsed().as_secs_f64().max(0.001);
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate for people"
+        )]
         let (documents, bytes) =
             (self.documents as f64 / seconds, (self.bytes as f64 / seconds) as u64);
         format!("{documents:.0} docs/s, {}/s", HumanBytes(bytes))

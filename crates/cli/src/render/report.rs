@@ -39,11 +39,16 @@ fn part_text(out: &mut String, part: &PartReport) -> std::fmt::Result {
         writeln!(out, "    verified {} against {}, {sum} divergences", v.source, v.target)?;
     }
     if !part.durations_ms.is_empty() {
-        let steps: Vec<_> = part.durations_ms.iter().map(|(s, ms)| format!("{s} {ms} ms")).collect();
+        let steps: Vec<_> =
+            part.durations_ms.iter().map(|(s, ms)| format!("{s} {ms} ms")).collect();
         writeln!(out, "    {}", steps.join(", "))?;
     }
     for letter in &part.dead_letters {
-        writeln!(out, "    dead letter {:?}: {} ({})", letter.document, letter.kind, letter.reason)?;
+        writeln!(
+            out,
+            "    dead letter {:?}: {} ({})",
+            letter.document, letter.kind, letter.reason
+        )?;
     }
     Ok(())
 }

@@ -1,0 +1,141 @@
+//! What the tests through the binary share: a recipe in a folder of its own, run with local state of
+//! its own.
+
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use segue_testkit::{Engine, Prefix, Segue};
+use serde_json::{Value, json};
+
+/// A recipe under test.
+pub struct Recipe {
+    folder: tempfile::TempDir,
+    file: PathBuf,
+    url: String,
+    set: Vec<(String, String)>,
+}
+
+impl Recipe {
+    /// The recipe `text`, in which `NAME` and `PREFIX` stand for the test's own.
+    pub fn new(engine: &Engine, prefix: &Prefix, text: &str) -> Recipe {
+        let text = text.replace("NAME", name_of(prefix)).replace("PREFIX", prefix.as_str());
+        Recipe::written(engine, &text)
+    }
+
+    fn written(engine: &Engine, text: &str) -> Recipe {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("recipe.yaml");
+        std::fs::write(&file, text).unwrap();
+        Recipe { folder, file, url: engine.url.clone(), set: Vec::new() }
+    }
+
+    /// The shipped recipe for usage events, for an installation under `prefix`.
+    pub fn usage_events(engine: &Engine, prefix: &Prefix) -> Recipe {
+        let shipped = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../recipes/invenio");
+        let text = std::fs::read_to_string(shipped.join("usage-events.yaml")).unwrap();
+        let name = format!("\nname: {}", name_of(prefix));
+        let mut recipe = Recipe::written(engine, &text.replacen("\nname: usage-events", &name, 1));
+        let templates = recipe.folder.path().join("templates");
+        std::fs::create_dir_all(&templates).unwrap();
+        for entry in std::fs::read_dir(shipped.join("templates")).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, templates.join(path.file_name().unwrap())).unwrap();
+        }
+        recipe.set.push(("prefix".to_owned(), prefix.as_str().to_owned()));
+        recipe
+    }
+
+    /// Puts a file beside the recipe.
+    pub fn add_file(&self, name: &str, body: &Value) {
+        std::fs::write(self.folder.path().join(name), body.to_string()).unwrap();
+    }
+
+    /// Replaces a piece of the recipe's text.
+    pub fn change(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(&self.file).unwrap();
+        assert!(text.contains(from), "{from:?} is not in the recipe");
+        std::fs::write(&self.file, text.replace(from, to)).unwrap();
+    }
+
+    /// `segue VERB RECIPE …`.
+    pub fn command(&self, verb: &str, more: &[&str]) -> Segue {
+        let mut segue = Segue::new(env!("CARGO_BIN_EXE_segue"))
+            .args([verb])
+            .args([self.file.as_os_str()])
+            .args(more)
+            .cluster(&self.url)
+            .env("SEGUE_STATE_DIR", &self.folder.path().join("state").to_string_lossy())
+            .within(Duration::from_secs(180));
+        for (name, value) in &self.set {
+            segue = segue.args(["--set".to_owned(), format!("{name}={value}")]);
+        }
+        segue
+    }
+
+    /// `segue run`, to its end, with this exit code; its report.
+    pub fn run(&self, code: i32) -> Value {
+        self.command("run", &["--yes", "--json"]).run().expect(code).last_json_line()
+    }
+
+    /// `segue run` with more arguments.
+    pub fn run_with(&self, more: &[&str], code: i32) -> Value {
+        let mut arguments = vec!["--yes", "--json"];
+        arguments.extend(more);
+        self.command("run", &arguments).run().expect(code).last_json_line()
+    }
+}
+
+/// A migration's name of the test's own.
+fn name_of(prefix: &Prefix) -> &str {
+    prefix.as_str().trim_end_matches('-')
+}
+
+/// The part of a report whose source ends so.
+pub fn part<'a>(report: &'a Value, ending: &str) -> &'a Value {
+    let parts = report["parts"].as_array().unwrap();
+    parts
+        .iter()
+        .find(|part| part["source"].as_str().unwrap().ends_with(ending))
+        .unwrap_or_else(|| panic!("no part ends with {ending}: {report}"))
+}
+
+/// Asserts that `name` is an alias of exactly `target`, and that writes by that name are taken.
+pub fn assert_switched(engine: &Engine, name: &str, target: &str) {
+    let on = engine.json.get(&format!("/_alias/{name}"));
+    let indices: Vec<_> = on.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(indices, [target], "{name}");
+    let aliases = engine.json.get(&format!("/{target}/_alias"));
+    let names = aliases[target]["aliases"].as_object().unwrap();
+    assert!(names.keys().all(|alias| !alias.starts_with("segue-write-")), "{names:?}");
+    let settings = engine.json.get(&format!("/{target}/_settings?flat_settings=true"));
+    let settings = settings[target]["settings"].as_object().unwrap();
+    for relaxed in ["index.blocks.write", "index.gc_deletes", "index.final_pipeline"] {
+        assert!(!settings.contains_key(relaxed), "{target} has {relaxed}");
+    }
+}
+
+/// Asserts that `name` still is the old index, and takes writes.
+pub fn assert_untouched(engine: &Engine, name: &str) {
+    let index = engine.json.get(&format!("/{name}/_settings?flat_settings=true"));
+    let settings = index[name]["settings"].as_object();
+    let settings = settings.unwrap_or_else(|| panic!("{name} is no index any more: {index}"));
+    assert!(!settings.contains_key("index.blocks.write"), "{name} is blocked");
+}
+
+/// Makes an index `name` with documents 0 to `count` − 1.
+pub fn make_index(engine: &Engine, name: &str, shards: u32, count: usize) {
+    let body = json!({
+        "settings": { "number_of_shards": shards, "number_of_replicas": 0 },
+        "mappings": { "properties": { "v": { "type": "long" }, "t": { "type": "text" } } }
+    });
+    engine.json.put(&format!("/{name}"), &body);
+    let documents: Vec<_> = (0..count)
+        .map(|n| (format!("d{n}"), json!({ "v": n, "t": "words ".repeat(20) }).to_string()))
+        .collect();
+    let pairs: Vec<_> = documents.iter().map(|(id, text)| (id.as_str(), text.as_str())).collect();
+    for some in pairs.chunks(2000) {
+        engine.json.write(name, some);
+    }
+}

@@ -1,0 +1,95 @@
+//! Runs that stop on purpose, and runs of what is done already.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Recipe, assert_switched, assert_untouched, make_index, part};
+use segue_testkit::{Engine, Installation, Signal, Volume};
+use serde_json::Value;
+
+const RECIPE: &str = r"
+segue: 1
+name: NAME
+cluster: { url: '${SEGUE_CLUSTER}' }
+source: { index: 'PREFIXday-{n}', match: { n: '\d+' } }
+target: { index: '{source}-v2' }
+cutover: { mode: block }
+limits: { batch_docs: 500 }
+";
+
+fn highest(engine: &Engine, index: &str) -> Value {
+    engine.json.get(&format!("/{index}/_stats/docs?level=shards"))["indices"][index]["shards"]["0"]
+        [0]["seq_no"]["max_seq_no"]
+        .clone()
+}
+
+#[test]
+fn a_run_with_few_batches_advances_each_time_and_ends_complete() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("batches");
+    let name = prefix.name("day-1");
+    make_index(&engine, &name, 1, 3000);
+    let recipe = Recipe::new(&engine, &prefix, RECIPE);
+    let mut read = 0;
+    for _ in 0..6 {
+        let report = recipe.run_with(&["--max-batches", "1"], 5);
+        let now = report["totals"]["read"].as_u64().unwrap();
+        assert!(now > read, "{now} after {read}: {report}");
+        assert_untouched(&engine, &name);
+        read = now;
+        if read >= 3000 {
+            break;
+        }
+    }
+    let report = recipe.run(0);
+    assert_eq!(report["totals"]["balanced"], true);
+    assert_switched(&engine, &name, &prefix.name("day-1-v2"));
+    assert_eq!(engine.json.count(&name), 3000);
+}
+
+#[test]
+fn a_run_of_what_is_finished_writes_nothing_and_says_so() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("again");
+    make_index(&engine, &prefix.name("day-1"), 1, 700);
+    let recipe = Recipe::new(&engine, &prefix, RECIPE);
+    recipe.run(0);
+    let before = highest(&engine, &prefix.name("day-1-v2"));
+    assert_eq!(before, 699, "one operation a document");
+    let report = recipe.run(0);
+    let again = part(&report, "day-1");
+    assert_eq!(again["phase"], "finished");
+    assert!(again["outcome"].as_str().unwrap().starts_with("nothing to do"), "{again}");
+    assert_eq!(report["totals"]["batches"], 0);
+    assert_eq!(highest(&engine, &prefix.name("day-1-v2")), before);
+}
+
+#[test]
+fn an_interrupt_stops_cleanly_and_the_next_run_goes_on() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("interrupt");
+    make_index(&engine, &prefix.name("day-1"), 1, 4000);
+    let recipe = Recipe::new(&engine, &prefix, RECIPE);
+    recipe.change("batch_docs: 500", "batch_docs: 100, docs_per_second: 1000");
+    let run = recipe.command("run", &["--yes"]);
+    let ended = run.signal_after(Duration::from_millis(1500), Signal::SIGINT);
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+    assert_untouched(&engine, &prefix.name("day-1"));
+    recipe.change(", docs_per_second: 1000", "");
+    recipe.run(0);
+    assert_eq!(engine.json.count(&prefix.name("day-1")), 4000);
+}
+
+#[test]
+fn five_thousand_records_in_batches_of_five_thousand_are_all_enriched() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("records");
+    let volume = Volume { events: 6000, records: 5000, months: 1 };
+    let site = Installation::new(&engine, &prefix, 7, volume);
+    let recipe = Recipe::usage_events(&engine, &prefix);
+    recipe.change("batch_docs: 1000", "batch_docs: 5000");
+    let report = recipe.run(0);
+    assert_eq!(report["totals"]["balanced"], true);
+    site.assert_sound();
+}
