@@ -1,5 +1,7 @@
 //! Without a pipeline a document is copied byte for byte, whatever it is and whatever it is called.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::{Recipe, assert_switched};

@@ -1,5 +1,7 @@
 //! The shipped recipe for usage events on an installation like a repository's.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::collections::BTreeMap;

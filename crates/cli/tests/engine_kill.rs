@@ -1,5 +1,7 @@
 //! kill -9 at random moments, each followed by a plain run: it ends as if nothing had happened.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::time::Duration;

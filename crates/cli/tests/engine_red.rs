@@ -1,5 +1,7 @@
 //! A cluster in bad health. Alone in its file: what it does to the cluster would hold up others.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::{Recipe, assert_switched, assert_untouched, make_index};

@@ -1,5 +1,7 @@
 //! What must not be switched is not, and the old index goes on serving.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::{Recipe, assert_switched, assert_untouched, make_index, part};

@@ -1,5 +1,7 @@
 //! Runs that stop on purpose, and runs of what is done already.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::time::Duration;

@@ -83,7 +83,7 @@ impl Shared {
             }
             Progress::Waiting { reasons } if reasons.is_empty() => self.say("waiting is over"),
             Progress::Waiting { reasons } => {
-                self.say(&format!("waiting on {}", reasons.join("; ")))
+                self.say(&format!("waiting on {}", reasons.join("; ")));
             }
             Progress::Note { part: Some(part), text } => self.say(&format!("{part}: {text}")),
             Progress::Note { part: None, text } => self.say(&text),

@@ -1,7 +1,11 @@
 //! What the tests through the binary share: a recipe in a folder of its own, run with local state of
 //! its own.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its own part; a test may panic")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test file uses its own part; a test may panic"
+)]
 
 use std::path::PathBuf;
 use std::time::Duration;
