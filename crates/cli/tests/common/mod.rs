@@ -143,3 +143,48 @@ pub fn make_index(engine: &Engine, name: &str, shards: u32, count: usize) {
         engine.json.write(name, some);
     }
 }
+
+/// Indices of a test that refuse writes, the copies that are kept left out.
+pub fn blocked(engine: &Engine, prefix: &str) -> Vec<String> {
+    let path = format!("/{prefix}*/_settings?flat_settings=true&expand_wildcards=all");
+    let settings = engine.json.get(&path);
+    let blocked = settings.as_object().unwrap().iter().filter(|(_, index)| {
+        let settings = index["settings"].as_object().unwrap();
+        settings.iter().any(|(key, value)| key.starts_with("index.blocks.") && value == "true")
+    });
+    blocked.map(|(name, _)| name.clone()).collect()
+}
+
+/// Asserts that the names of a test show no trace of the work: no block but on kept copies, no write
+/// alias, and on every copy that is kept a block.
+pub fn assert_nothing_left(engine: &Engine, prefix: &str) {
+    assert_eq!(blocked(engine, prefix), [""; 0], "blocked");
+    let kept = format!("segue-before-{prefix}");
+    let path = format!("/{kept}*?expand_wildcards=all");
+    let copies = engine.json.get(&path);
+    let copies: Vec<_> = copies.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(blocked(engine, &kept), copies, "kept copies are blocked");
+    let aliases = engine.json.get(&format!("/{prefix}*/_alias?expand_wildcards=all"));
+    for (index, found) in aliases.as_object().unwrap() {
+        for alias in found["aliases"].as_object().unwrap().keys() {
+            assert!(!alias.starts_with("segue-write-"), "{alias} is left on {index}");
+        }
+    }
+}
+
+/// All that a plan could change among the names of a test: indices with their settings, mappings and
+/// aliases, the number of operations of each, and copies that would be kept.
+pub fn state(engine: &Engine, prefix: &str) -> Value {
+    let indices = engine.json.get(&format!("/{prefix}*?expand_wildcards=all"));
+    let path = format!("/{prefix}*/_stats/docs?level=shards&expand_wildcards=open,hidden");
+    let stats = engine.json.get(&path);
+    let mut operations = serde_json::Map::new();
+    for (name, index) in stats["indices"].as_object().into_iter().flatten() {
+        for (shard, copies) in index["shards"].as_object().unwrap() {
+            let highest = copies[0]["seq_no"]["max_seq_no"].clone();
+            operations.insert(format!("{name}[{shard}]"), highest);
+        }
+    }
+    let kept = engine.json.get(&format!("/segue-before-{prefix}*?expand_wildcards=all"));
+    json!({ "indices": indices, "operations": operations, "kept": kept })
+}
