@@ -22,7 +22,7 @@ use crate::lookup::{Pinned, pin};
 use crate::observe::observe;
 use crate::part_run::PartRun;
 use crate::pass::{Carrier, DeadLetters, Passed, source_identity};
-use crate::prepare::{open_epoch, prepare, restore};
+use crate::prepare::{finish_restoring, open_epoch, prepare, restore};
 use crate::progress::Progress;
 use crate::report::{PartError, PartReport, Report, Totals};
 use crate::session::Session;
@@ -148,22 +148,26 @@ async fn work(
     if let Action::Skip { reason } = &run.planned.action {
         report.outcome = format!("nothing to do: {reason}");
         run.session.listener().note(run.source(), report.outcome.clone());
-        if let Some(error) = finish_watch(&mut run).await.err() {
-            report.error = Some(PartError { code: error.code(), message: chain(&error) });
-        }
+        let ended = finish_watch(&mut run).await.err();
+        report.error = ended.as_ref().map(|e| PartError { code: e.code(), message: chain(e) });
         report.phase = run.state.phase.to_string();
-        return (report, None);
+        return (report, ended.map(|error| error.ending()));
     }
     let worked = match &pinned {
         Some(pinned) => migrate(&mut run, pinned, goal, &mut report).await,
         None => Err(Error::Task("a part has work to do but no pipeline".to_owned())),
     };
+    let mut verified = run.state.verified.clone().map(|(_, summary)| summary);
     let ending = match worked {
         Ok(outcome) => {
             report.outcome = outcome;
             None
         }
         Err(error) => {
+            // What an earlier comparison counted would belie the one that has just failed.
+            if let Error::Diverged { summary, .. } = &error {
+                verified = Some(summary.clone()).filter(|summary| !summary.divergences.is_empty());
+            }
             note_failure(&mut run, &error).await;
             report.outcome = "stopped; the source serves as before".to_owned();
             report.error = Some(PartError { code: error.code(), message: chain(&error) });
@@ -171,7 +175,7 @@ async fn work(
         }
     };
     report.phase = run.state.phase.to_string();
-    report.verification = run.state.verified.clone().map(|(_, summary)| summary);
+    report.verification = verified;
     report.cutover = run.state.cutover.as_ref().and_then(|cutover| cutover.window);
     if let Ok((letters, _)) = DeadLetters::of(&run.session, run.source()).list(20).await {
         report.dead_letters = letters;
@@ -367,8 +371,11 @@ async fn check_source(run: &mut PartRun, pinned: &Pinned) -> Result<(), Error> {
 }
 
 /// Ends the watch. With no reverse feed there is nothing to watch for: the kept copy stays.
+///
+/// Who switched may have died before the target was restored, so that is done here too.
 async fn finish_watch(run: &mut PartRun) -> Result<(), Error> {
     if run.state.phase == Phase::Watching {
+        finish_restoring(run).await?;
         run.record(Event::WatchEnded).await?;
     }
     Ok(())

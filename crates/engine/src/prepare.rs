@@ -20,15 +20,21 @@ use crate::pass::source_identity;
 const GC_DELETES: &str = "12h";
 
 /// What is set while documents are carried.
-const RELAXED: [(&str, &str); 4] = [
+const RELAXED: [(&str, &str); 5] = [
     ("index.refresh_interval", "-1"),
     ("index.number_of_replicas", "0"),
     ("index.translog.flush_threshold_size", "1gb"),
     ("index.gc_deletes", GC_DELETES),
+    // A checkpoint relies on what the target acknowledged: it has to be on disk.
+    ("index.translog.durability", "request"),
 ];
 
 /// What stays relaxed until the switch.
-const RELAXED_UNTIL_SWITCH: [&str; 2] = ["index.gc_deletes", "index.final_pipeline"];
+const RELAXED_UNTIL_SWITCH: [&str; 3] =
+    ["index.gc_deletes", "index.translog.durability", "index.final_pipeline"];
+
+/// What the names of write aliases begin with.
+pub(crate) const WRITE_ALIAS: &str = "segue-write-";
 
 /// Makes the target unless it is there, and journals it.
 pub async fn prepare(run: &mut PartRun, fingerprint: &str) -> Result<(), Error> {
@@ -83,6 +89,8 @@ fn body(run: &PartRun) -> Value {
         "part": run.source(),
         "source_uuid": run.planned.source_uuid,
         "incarnation": run.state.incarnation,
+        // Found again by whoever finishes the switch, also when the source is gone by then.
+        "after_switch": wanted(run, RELAXED_UNTIL_SWITCH.into_iter()),
     });
     let aliases: Map<String, Value> = run
         .planned
@@ -113,7 +121,7 @@ async fn hide(run: &PartRun) -> Result<(), Error> {
 }
 
 fn is_write_alias(alias: &str) -> bool {
-    alias.starts_with("segue-write-")
+    alias.starts_with(WRITE_ALIAS)
 }
 
 /// Puts the write alias of the next epoch in force and every older one out of it, in one request:
@@ -146,20 +154,31 @@ pub async fn open_epoch(run: &mut PartRun) -> Result<(), Error> {
 pub async fn restore(run: &PartRun) -> Result<(), Error> {
     let until_switch = |name: &str| RELAXED_UNTIL_SWITCH.contains(&name);
     let names = RELAXED.iter().map(|(name, _)| *name).filter(|name| !until_switch(name));
-    set_back(run, names).await
+    set_back(run, Value::Object(wanted(run, names))).await
 }
 
-/// Sets back what stays relaxed until the names have moved.
+/// Sets back what stays relaxed until the names have moved. May be repeated.
 pub async fn restore_after_switch(run: &PartRun) -> Result<(), Error> {
-    set_back(run, RELAXED_UNTIL_SWITCH.into_iter()).await
+    let target = run.target().as_str();
+    let looking = || format!("looking at {target}");
+    let there = run.session.cluster().index(target).await.doing(looking)?;
+    let meta = there.map(|index| index.mappings["_meta"]["segue"]["after_switch"].clone());
+    match meta {
+        Some(settings @ Value::Object(_)) => set_back(run, settings).await,
+        _ => set_back(run, Value::Object(wanted(run, RELAXED_UNTIL_SWITCH.into_iter()))).await,
+    }
 }
 
-async fn set_back(run: &PartRun, names: impl Iterator<Item = &'static str>) -> Result<(), Error> {
+/// The planned values of these settings; null where the plan has none.
+fn wanted(run: &PartRun, names: impl Iterator<Item = &'static str>) -> Map<String, Value> {
     let planned = &run.planned.target_body.settings;
-    let settings: Map<String, Value> = names
+    names
         .map(|name| (name.to_owned(), planned.get(name).cloned().unwrap_or(Value::Null)))
-        .collect();
+        .collect()
+}
+
+async fn set_back(run: &PartRun, settings: Value) -> Result<(), Error> {
     let target = run.target().as_str();
     let restoring = || format!("restoring the settings of {target}");
-    run.session.cluster().put_settings(target, &Value::Object(settings)).await.doing(restoring)
+    run.session.cluster().put_settings(target, &settings).await.doing(restoring)
 }

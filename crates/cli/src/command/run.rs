@@ -57,9 +57,9 @@ fn stop_on_interrupt(cancel: CancellationToken) {
     });
 }
 
-/// Shows the plan and asks, unless told not to.
+/// Shows the plan and asks, unless told not to or nothing is left to do.
 fn confirm(options: &RunOptions, plan: &Plan) -> anyhow::Result<()> {
-    if options.yes {
+    if options.yes || plan.active().next().is_none() {
         return Ok(());
     }
     eprint!("{plan}");
