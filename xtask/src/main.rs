@@ -1,6 +1,7 @@
 //! The project's chores, in Rust so that they run wherever the project builds:
 //! `cargo xtask test` and `cargo xtask tidy`.
 
+mod docs;
 mod leg;
 mod run;
 mod step;
@@ -31,7 +32,8 @@ enum Chore {
     /// OpenSearch 3.8 where a Java 21 or newer is found, and on OpenSearch 2.19; SEGUE_CLUSTER=URL
     /// makes them use that cluster instead.
     Test(tests::Wanted),
-    /// Files that grew too long, marks of unfinished work, paths of one machine.
+    /// Files that grew too long, marks of unfinished work, paths of one machine, codes without a
+    /// page, links that lead nowhere.
     Tidy,
 }
 

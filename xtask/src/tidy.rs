@@ -39,15 +39,21 @@ impl fmt::Display for Untidy {
 }
 
 pub(crate) fn run() -> anyhow::Result<()> {
-    let files = files()?;
+    // A file that was removed but is still tracked has nothing to tidy.
+    let files: Vec<(String, String)> = files()?
+        .into_iter()
+        .filter_map(|file| std::fs::read_to_string(&file).ok().map(|text| (file, text)))
+        .collect();
     let mut count = 0;
-    for file in &files {
-        // A file that was removed but is still tracked has nothing to tidy.
-        let Ok(text) = std::fs::read_to_string(file) else { continue };
-        for untidy in look(file, &text) {
+    for (file, text) in &files {
+        for untidy in look(file, text) {
             count += 1;
             eprintln!("{file}:{untidy}");
         }
+    }
+    for broken in crate::docs::look(&files) {
+        count += 1;
+        eprintln!("{broken}");
     }
     if count > 0 {
         bail!("{count} untidy places");
