@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Recipe, assert_switched, assert_untouched, make_index, part};
+use common::{Recipe, assert_switched, assert_untouched, make_index, part, state};
 use segue_testkit::Engine;
 use serde_json::json;
 
@@ -25,11 +25,6 @@ source: { index: 'PREFIXday-{n}', match: { n: '\d+' } }
 target: { index: '{source}-v2' }
 cutover: { mode: block, start: manual }
 ";
-
-fn exists(engine: &Engine, index: &str) -> bool {
-    let path = format!("/_cat/indices/{index}*?format=json&expand_wildcards=all");
-    engine.json.get(&path).as_array().is_some_and(|found| !found.is_empty())
-}
 
 #[test]
 fn one_unacceptable_document_is_named_and_refuses_the_switch_of_its_part_alone() {
@@ -70,10 +65,10 @@ fn a_machine_without_memory_to_spare_stops_before_anything_is_made() {
     make_index(&engine, &prefix.name("day-1"), 1, 10);
     let recipe = Recipe::new(&engine, &prefix, PLAIN);
     recipe.change("manual }", "auto }\nlimits: { max_memory_percent: 1, health_wait: 2s }");
+    let before = state(&engine, prefix.as_str());
     let ended = recipe.command("run", &["--yes", "--json"]).run().expect(5);
     assert!(ended.stderr.contains("max_memory_percent"), "{}", ended.stderr);
-    assert_untouched(&engine, &prefix.name("day-1"));
-    assert!(!exists(&engine, &prefix.name("day-1-v2")));
+    assert_eq!(state(&engine, prefix.as_str()), before, "something was made or changed");
     recipe.change("max_memory_percent: 1,", "max_memory_percent: 100,");
     recipe.run(0);
     assert_switched(&engine, &prefix.name("day-1"), &prefix.name("day-1-v2"));
@@ -95,28 +90,6 @@ fn a_source_already_in_the_new_shape_is_recognised_as_done() {
     assert!(done["outcome"].as_str().unwrap().contains("already in the new shape"), "{done}");
     assert_untouched(&engine, &prefix.name("day-2"));
     assert_switched(&engine, &prefix.name("day-1"), &prefix.name("day-1-v2"));
-}
-
-#[test]
-fn a_plan_with_errors_changes_nothing() {
-    let engine = Engine::get();
-    let prefix = engine.prefix("plan");
-    make_index(&engine, &prefix.name("day-1"), 1, 10);
-    make_index(&engine, &prefix.name("day-1-v2"), 1, 3);
-    let recipe = Recipe::new(&engine, &prefix, PLAIN);
-    let ended = recipe.command("run", &["--yes"]).run().expect(3);
-    assert!(ended.stderr.contains("SEG-P110"), "{}", ended.stderr);
-    assert_eq!(engine.json.count(&prefix.name("day-1-v2")), 3);
-    assert_untouched(&engine, &prefix.name("day-1"));
-
-    engine.json.delete(&format!("/{}", prefix.name("day-1-v2")));
-    engine.json.post(&format!("/{}/_close", prefix.name("day-1")), &json!({}));
-    let ended = recipe.command("plan", &[]).run().expect(3);
-    assert!(ended.stdout.contains("SEG-P104"), "{}", ended.stdout);
-
-    let nothing = engine.prefix("nothing");
-    let ended = Recipe::new(&engine, &nothing, PLAIN).command("plan", &[]).run().expect(3);
-    assert!(ended.stdout.contains("SEG-P121"), "{}", ended.stdout);
 }
 
 /// The negative control of verification: each kind of damage in the target is named.
@@ -168,4 +141,36 @@ fn a_document_deleted_from_the_source_refuses_the_switch() {
     let ended = recipe.command("cutover", &["--yes", "--json"]).run().expect(4);
     assert!(ended.stdout.contains("1 extra") && ended.stdout.contains("d42"), "{}", ended.stdout);
     assert_untouched(&engine, &prefix.name("day-1"));
+}
+
+/// A target that somebody emptied between verification and cutover is not switched to.
+#[test]
+fn a_target_that_was_emptied_is_not_switched_to() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("emptied");
+    let target = prefix.name("day-1-v2");
+    make_index(&engine, &prefix.name("day-1"), 1, 100);
+    let recipe = Recipe::new(&engine, &prefix, PLAIN);
+    recipe.run(0);
+    let all = json!({ "query": { "match_all": {} } });
+    engine.json.post(&format!("/{target}/_delete_by_query?refresh=true"), &all);
+    assert_eq!(engine.json.count(&target), 0);
+    let ended = recipe.command("cutover", &["--yes", "--json"]).run().expect(4);
+    assert!(ended.stdout.contains("100 missing"), "{}", ended.stdout);
+    assert_untouched(&engine, &prefix.name("day-1"));
+    assert_eq!(engine.json.count(&prefix.name("day-1")), 100);
+}
+
+/// An index without documents has nothing to lose: it is switched, and the report says 0.
+#[test]
+fn a_source_without_documents_is_switched() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("empty");
+    make_index(&engine, &prefix.name("day-1"), 1, 0);
+    let recipe = Recipe::new(&engine, &prefix, PLAIN);
+    recipe.change("start: manual", "start: auto");
+    let report = recipe.run(0);
+    assert_eq!(report["totals"]["read"], 0);
+    assert_eq!(report["totals"]["balanced"], true);
+    assert_switched(&engine, &prefix.name("day-1"), &prefix.name("day-1-v2"));
 }

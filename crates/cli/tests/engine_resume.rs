@@ -33,18 +33,27 @@ fn a_run_with_few_batches_advances_each_time_and_ends_complete() {
     let name = prefix.name("day-1");
     make_index(&engine, &name, 1, 3000);
     let recipe = Recipe::new(&engine, &prefix, RECIPE);
-    let mut read = 0;
-    for _ in 0..6 {
-        let report = recipe.run_with(&["--max-batches", "1"], 5);
+    let one = recipe.command("run", &["--yes", "--json", "--max-batches", "1"]);
+    let mut read = Vec::new();
+    let report = loop {
+        let ended = one.run();
+        let report = ended.last_json_line();
         let now = report["totals"]["read"].as_u64().unwrap();
-        assert!(now > read, "{now} after {read}: {report}");
-        assert_untouched(&engine, &name);
-        read = now;
-        if read >= 3000 {
-            break;
+        assert!(
+            read.last().is_none_or(|before| now > *before || now == 3000),
+            "{now} after {read:?}"
+        );
+        read.push(now);
+        assert!(read.len() <= 10, "it does not end: {read:?}\n{}", ended.stderr);
+        match ended.code {
+            Some(5) => assert_untouched(&engine, &name),
+            code => {
+                assert_eq!(code, Some(0), "{}", ended.stderr);
+                break report;
+            }
         }
-    }
-    let report = recipe.run(0);
+    };
+    assert!(read.len() >= 6, "one batch of 500 each: {read:?}");
     assert_eq!(report["totals"]["balanced"], true);
     assert_switched(&engine, &name, &prefix.name("day-1-v2"));
     assert_eq!(engine.json.count(&name), 3000);
@@ -78,8 +87,15 @@ fn an_interrupt_stops_cleanly_and_the_next_run_goes_on() {
     let ended = run.signal_after(Duration::from_millis(1500), Signal::SIGINT);
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
     assert_untouched(&engine, &prefix.name("day-1"));
+    let before = recipe.command("status", &["--json"]).run().expect(0).last_json_line();
+    let carried = before["parts"][0]["balance"]["written"].as_u64().unwrap();
+    assert!((1..4000).contains(&carried), "stopped in the middle: {before}");
     recipe.change(", docs_per_second: 1000", "");
-    recipe.run(0);
+    let report = recipe.run(0);
+    assert_eq!(report["totals"]["written"], 4000, "what was carried is not carried again");
+    assert_eq!(report["totals"]["balanced"], true);
+    assert!(report["totals"]["batches"].as_u64().unwrap() <= (4000 - carried).div_ceil(100) + 1);
+    assert_switched(&engine, &prefix.name("day-1"), &prefix.name("day-1-v2"));
     assert_eq!(engine.json.count(&prefix.name("day-1")), 4000);
 }
 

@@ -1,0 +1,102 @@
+//! A plan with an error is refused, by `plan` and by `run` alike, and nothing is touched.
+
+mod common;
+
+use common::{Recipe, make_index, state};
+use segue_testkit::{Engine, Prefix};
+use serde_json::json;
+
+const RECIPE: &str = r"
+segue: 1
+name: NAME
+cluster: { url: '${SEGUE_CLUSTER}' }
+source: { index: 'PREFIXday-{n}', match: { n: '\d+' } }
+target: { index: '{source}-v2' }
+pipeline: []
+cutover: { mode: block }
+";
+
+/// Two days are there; `spoil` makes what the plan must refuse with `code`.
+fn refused(test: &str, code: &str, spoil: fn(&Engine, &Prefix, &Recipe)) {
+    let engine = Engine::get();
+    let prefix = engine.prefix(test);
+    for n in [1, 2] {
+        make_index(&engine, &prefix.name(&format!("day-{n}")), 1, 10);
+    }
+    let recipe = Recipe::new(&engine, &prefix, RECIPE);
+    recipe.command("plan", &[]).run().expect(0);
+    spoil(&engine, &prefix, &recipe);
+
+    let before = state(&engine, prefix.as_str());
+    let plan = recipe.command("plan", &[]).run().expect(3);
+    assert!(plan.stdout.contains(code), "plan does not say {code}:\n{}", plan.stdout);
+    for verb in ["run", "verify", "cutover"] {
+        let ended = recipe.command(verb, &["--yes"]).run().expect(3);
+        assert!(ended.stderr.contains(code), "{verb} does not say {code}:\n{}", ended.stderr);
+    }
+    assert_eq!(state(&engine, prefix.as_str()), before, "{code}: something was changed");
+    let status = recipe.command("status", &["--json"]).run().expect(0).last_json_line();
+    assert_eq!(status["parts"], json!([]), "{code}: something was begun");
+}
+
+#[test]
+fn a_closed_source() {
+    refused("closed", "SEG-P104", |engine, prefix, _| {
+        engine.json.post(&format!("/{}/_close", prefix.name("day-1")), &json!({}));
+    });
+}
+
+#[test]
+fn a_target_that_somebody_else_made() {
+    refused("foreign", "SEG-P110", |engine, prefix, _| {
+        make_index(engine, &prefix.name("day-1-v2"), 1, 3);
+    });
+}
+
+#[test]
+fn a_target_whose_name_is_an_alias() {
+    refused("alias", "SEG-P111", |engine, prefix, _| {
+        let path = format!("/{}/_alias/{}", prefix.name("day-2"), prefix.name("day-1-v2"));
+        engine.json.put(&path, &json!({}));
+    });
+}
+
+#[test]
+fn two_sources_with_one_target() {
+    refused("both", "SEG-P112", |_, prefix, recipe| {
+        recipe.change("'{source}-v2'", &format!("'{}'", prefix.name("all-days")));
+    });
+}
+
+#[test]
+fn a_target_with_fewer_replicas() {
+    refused("replicas", "SEG-P113", |engine, prefix, recipe| {
+        let more = json!({ "index.number_of_replicas": 1 });
+        engine.json.put(&format!("/{}/_settings", prefix.name("day-1")), &more);
+        recipe.change("{source}-v2'", "{source}-v2', settings: { number_of_replicas: 0 }");
+    });
+}
+
+#[test]
+fn a_lookup_in_an_index_that_is_not_there() {
+    refused("lookup", "SEG-P122", |_, prefix, recipe| {
+        let records = prefix.name("records");
+        let lookup = format!("[{{ lookup: {{ index: '{records}', key: v, match: id, as: r }} }}]");
+        recipe.change("pipeline: []", &format!("pipeline: {lookup}"));
+    });
+}
+
+#[test]
+fn a_source_without_its_documents() {
+    refused("sourceless", "SEG-P106", |engine, prefix, _| {
+        let body = json!({
+            "settings": { "number_of_replicas": 0 }, "mappings": { "_source": { "enabled": false } }
+        });
+        engine.json.put(&format!("/{}", prefix.name("day-3")), &body);
+    });
+}
+
+#[test]
+fn a_pattern_that_matches_nothing() {
+    refused("nothing", "SEG-P121", |_, _, recipe| recipe.change(r"'\d+'", "'[a-z]+'"));
+}
