@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use common::{Recipe, assert_nothing_left, assert_switched, blocked, make_index};
+use common::{Recipe, assert_nothing_left, assert_switched, blocked, make_index, part};
 use segue_testkit::{Engine, Kept, Prefix, content};
 use serde_json::{Value, json};
 
@@ -90,20 +90,28 @@ fn expected(engine: &Engine) -> BTreeMap<String, Value> {
 /// The time of a run that nothing disturbs: the shortest of three, since the first ones of an engine
 /// are slow.
 fn measure(engine: &Engine, expected: &BTreeMap<String, Value>) -> Span {
-    let spans = (0..3).map(|_| {
+    let mut shortest = Span { whole: u64::MAX, cutover: 0 };
+    for _ in 0..3 {
         let prefix = engine.prefix("unkilled");
         make_both(engine, &prefix);
         let recipe = Recipe::new(engine, &prefix, RECIPE);
         let ended = recipe.command("run", &["--yes", "--json"]).run().expect(0);
         assert_as_if_nothing_had_happened(engine, &prefix, expected, "unkilled");
-        let whole = u64::try_from(ended.took.as_millis()).unwrap();
+        let whole = milliseconds(ended.took);
         let report = ended.last_json_line();
-        let cutovers = report["parts"].as_array().unwrap().iter();
-        let cutovers: u64 =
-            cutovers.map(|part| part["durations_ms"]["cutover"].as_u64().unwrap()).max().unwrap();
-        Span { whole, cutover: whole - cutovers.min(whole / 2) }
-    });
-    spans.min_by_key(|span| span.whole).unwrap()
+        let cutovers = ["day-1", "day-2"]
+            .map(|day| part(&report, day)["durations_ms"]["cutover"].as_u64().unwrap_or(0));
+        // The parts take turns: the longer one waited for the other.
+        let cutover = whole - cutovers.into_iter().max().unwrap_or(0).min(whole / 2);
+        if whole < shortest.whole {
+            shortest = Span { whole, cutover };
+        }
+    }
+    shortest
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn kill_once(
