@@ -10,8 +10,21 @@ use common::{Recipe, assert_switched};
 use segue_testkit::{Engine, Installation, Prefix, Volume, content};
 use serde_json::{Value, json};
 
-/// Source indices of the installation, by name.
-fn sources(engine: &Engine, prefix: &Prefix) -> Vec<String> {
+/// What every event has before it is enriched.
+const CORE: [&str; 9] = [
+    "recid",
+    "timestamp",
+    "visitor_id",
+    "country",
+    "unique_session_id",
+    "referrer",
+    "via_api",
+    "is_robot",
+    "updated_timestamp",
+];
+
+/// Indices of events, by name.
+fn indices(engine: &Engine, prefix: &Prefix) -> Vec<String> {
     let path = format!("/_cat/indices/{}events-stats-*?format=json&h=index", prefix.as_str());
     let listed = engine.json.get(&path);
     let mut names: Vec<_> = listed
@@ -19,7 +32,6 @@ fn sources(engine: &Engine, prefix: &Prefix) -> Vec<String> {
         .unwrap()
         .iter()
         .map(|row| row["index"].as_str().unwrap().to_owned())
-        .filter(|name| !name.ends_with("-v2.0.0"))
         .collect();
     names.sort();
     names
@@ -39,7 +51,7 @@ fn migrate_and_check(test: &str, volume: Volume, each: u64) {
     let engine = Engine::get();
     let prefix = engine.prefix(test);
     let site = Installation::new(&engine, &prefix, 3, volume);
-    let names = sources(&engine, &prefix);
+    let names = indices(&engine, &prefix);
     assert_eq!(names.len() as u64, 2 * u64::from(volume.months));
     let before: BTreeMap<_, _> =
         names.iter().map(|name| (name.clone(), content(&engine, name))).collect();
@@ -50,19 +62,13 @@ fn migrate_and_check(test: &str, volume: Volume, each: u64) {
     let expected =
         BTreeMap::from(["file-download", "record-view"].map(|event| (event.to_owned(), each)));
     assert_eq!(read_by_event(&report), expected);
+    let targets: Vec<_> = names.iter().map(|name| format!("{name}-v2.0.0")).collect();
+    assert_eq!(indices(&engine, &prefix), targets, "one index a month and kind, all new");
+    for event in expected.keys() {
+        let alias = prefix.name(&format!("events-stats-{event}"));
+        assert_eq!(engine.json.count(&alias), each, "{alias}");
+    }
 
-    let core = [
-        "recid",
-        "timestamp",
-        "session_id",
-        "visitor_id",
-        "country",
-        "unique_session_id",
-        "referrer",
-        "via_api",
-        "is_robot",
-        "updated_timestamp",
-    ];
     for (name, documents) in &before {
         let target = format!("{name}-v2.0.0");
         assert_switched(&engine, name, &target);
@@ -79,8 +85,11 @@ fn migrate_and_check(test: &str, volume: Volume, each: u64) {
         assert!(after.keys().eq(documents.keys()), "{name}: other documents");
         for (id, old) in documents {
             let (old, new) = (old.value(), after[id].value());
-            for field in core {
-                assert_eq!(new[field], old[field], "{name} {id} {field}");
+            for field in CORE {
+                assert!(old.get(field).is_some(), "{name} {id} never had {field}");
+            }
+            for (field, value) in old.as_object().unwrap() {
+                assert_eq!(new[field], *value, "{name} {id} {field}");
             }
         }
         engine.json.delete(&format!("/{kept}"));

@@ -160,6 +160,14 @@ pub enum Error {
         /// What the last attempt met.
         reason: String,
     },
+    /// The user lacks a privilege.
+    #[error("{what} is not allowed: {reason}")]
+    Forbidden {
+        /// What was tried.
+        what: String,
+        /// What the cluster said.
+        reason: String,
+    },
     /// The recipe asks for something that cannot be done here.
     #[error("{0}")]
     Recipe(String),
@@ -222,6 +230,7 @@ impl Error {
             Error::Watchdog(_) => "SEG-E307",
             Error::Recipe(_) => "SEG-E308",
             Error::GivenUp { .. } => "SEG-E309",
+            Error::Forbidden { .. } => "SEG-E310",
         }
     }
 

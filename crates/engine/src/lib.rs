@@ -3,6 +3,7 @@
 pub mod checkpoint_store;
 pub mod cutover;
 pub mod error;
+mod fetch;
 pub mod health;
 pub mod inventory;
 pub mod journal_store;

@@ -22,7 +22,7 @@ use crate::lookup::{Pinned, pin};
 use crate::observe::observe;
 use crate::part_run::PartRun;
 use crate::pass::{Carrier, DeadLetters, Passed, source_identity};
-use crate::prepare::{finish_restoring, open_epoch, prepare, restore};
+use crate::prepare::{open_epoch, prepare, restore, restore_after_switch};
 use crate::progress::Progress;
 use crate::report::{PartError, PartReport, Report, Totals};
 use crate::session::Session;
@@ -60,6 +60,25 @@ pub async fn plan(session: &Session, folder: &Path) -> Result<(Plan, Journal), E
     let parts = journal.parts.clone();
     let seen = observe(session.cluster(), session.recipe(), folder, parts).await?;
     Ok((Plan::make(session.recipe(), &seen), journal))
+}
+
+/// Ends cutovers that a process left when it died: their sources may be closed. This comes before
+/// everything else that could fail, and needs nothing but the journal.
+pub async fn recover(session: &Session) -> Result<(), Error> {
+    let journal = session.journal().read().await?;
+    for (source, state) in journal.parts {
+        if !matches!(state.phase, Phase::CuttingOver { .. }) {
+            continue;
+        }
+        let text = "an earlier process died while it cut over: looking how that ended";
+        session.listener().note(&source, text);
+        let uuid = state.source.as_ref().map(|source| source.uuid.clone());
+        let target = state.target.clone().unwrap_or_else(|| source.clone());
+        let planned = PlannedPart::known(source, uuid, target);
+        let mut run = PartRun { session: session.clone(), planned, state };
+        diagnose(&mut run).await?;
+    }
+    Ok(())
 }
 
 /// Carries out `plan`.
@@ -225,6 +244,13 @@ async fn migrate(
     goal: Goal,
     report: &mut PartReport,
 ) -> Result<String, Error> {
+    if run.planned.shards == 0 && !run.state.phase.is_switched() {
+        return Err(Error::Contradiction(vec![format!(
+            "the journal has this part as {}, but the recipe's source.index does not find {}",
+            run.state.phase,
+            run.source()
+        )]));
+    }
     run.resume().await?;
     if matches!(run.state.phase, Phase::CuttingOver { .. }) {
         diagnose(run).await?;
@@ -238,6 +264,7 @@ async fn migrate(
         prepare(run, &pinned.fingerprint).await?;
         report.took("prepare", begun.elapsed());
     }
+    check_index(run).await?;
     check_source(run, pinned).await?;
     open_epoch(run).await?;
     let carrier = Carrier::open(
@@ -339,6 +366,25 @@ async fn wait_for_copies(run: &PartRun) -> Result<(), Error> {
     Ok(())
 }
 
+/// The source has to be an index of its own: a name that stands for the target by now would be
+/// carried onto itself.
+async fn check_index(run: &PartRun) -> Result<(), Error> {
+    let source = run.source();
+    let looking = || format!("looking at {source}");
+    let index = run.session.cluster().index(source.as_str()).await.doing(looking)?;
+    let own = index.filter(|index| {
+        run.state.target_uuid.as_ref().is_none_or(|target| target.as_str() != index.uuid)
+    });
+    if own.is_some() {
+        return Ok(());
+    }
+    Err(Error::Contradiction(vec![format!(
+        "the journal has this part as {}, but {source} is no index of its own any more: somebody \
+         else moved or removed it",
+        run.state.phase
+    )]))
+}
+
 /// Begins anew where the source is another index by now, or the pipeline another function.
 async fn check_source(run: &mut PartRun, pinned: &Pinned) -> Result<(), Error> {
     let source = run.source().clone();
@@ -375,7 +421,7 @@ async fn check_source(run: &mut PartRun, pinned: &Pinned) -> Result<(), Error> {
 /// Who switched may have died before the target was restored, so that is done here too.
 async fn finish_watch(run: &mut PartRun) -> Result<(), Error> {
     if run.state.phase == Phase::Watching {
-        finish_restoring(run).await?;
+        restore_after_switch(run).await?;
         run.record(Event::WatchEnded).await?;
     }
     Ok(())

@@ -172,9 +172,7 @@ pub async fn restore_after_switch(run: &PartRun) -> Result<(), Error> {
 /// The planned values of these settings; null where the plan has none.
 fn wanted(run: &PartRun, names: impl Iterator<Item = &'static str>) -> Map<String, Value> {
     let planned = &run.planned.target_body.settings;
-    names
-        .map(|name| (name.to_owned(), planned.get(name).cloned().unwrap_or(Value::Null)))
-        .collect()
+    names.map(|name| (name.to_owned(), planned.get(name).cloned().unwrap_or(Value::Null))).collect()
 }
 
 async fn set_back(run: &PartRun, settings: Value) -> Result<(), Error> {

@@ -123,6 +123,24 @@ pub struct PlannedLookup {
 }
 
 impl PlannedPart {
+    /// What the journal alone says about a part: enough to find out how a cutover ended, not to copy.
+    pub fn known(source: IndexName, uuid: Option<IndexUuid>, target: IndexName) -> PlannedPart {
+        PlannedPart {
+            keep: keep_name(&source),
+            source_uuid: uuid.unwrap_or_else(|| IndexUuid::new("")),
+            source,
+            captures: Captures::new(),
+            target,
+            action: Action::Resume { phase: "cutting over".to_owned() },
+            docs: 0,
+            bytes: 0,
+            shards: 0,
+            target_body: TargetBody { settings: Map::new(), mappings: Value::Null },
+            aliases: Vec::new(),
+            reasons: Vec::new(),
+        }
+    }
+
     /// Whether nothing is left to do.
     pub fn is_skipped(&self) -> bool {
         matches!(self.action, Action::Skip { .. })

@@ -21,6 +21,7 @@ pub async fn run(options: &RunOptions, goal: Goal) -> anyhow::Result<ExitCode> {
     let display = Display::start();
     let file = &options.plan.file;
     let session = open(file, options.max_batches, display.listener(), cancel).await?;
+    migrate::recover(&session).await?;
     let (plan, journal) = make(&session, &options.plan).await?;
     let errors = plan.errors().count();
     if errors > 0 {

@@ -17,7 +17,7 @@ use segue_cluster::BlockAnswer;
 use segue_model::id::{Epoch, SeqNo};
 use segue_model::journal::{CutoverWindow, Event, VerifySummary};
 
-pub use back_out::{Fence, TakenBack, back_out_names, diagnose};
+pub use back_out::{Fence, Patience, TakenBack, back_out_names, diagnose};
 pub use gate::pass_gate;
 
 use crate::error::{Doing, Error};
@@ -42,7 +42,7 @@ pub async fn cut_over(run: &mut PartRun, carrier: &Arc<Carrier>) -> Result<Cutov
     run.record(Event::CutoverStarted {
         epoch: run.state.epoch.unwrap_or(Epoch(0)),
         keep: run.planned.keep.clone(),
-        aliases: run.planned.aliases.iter().map(|alias| alias.alias.clone()).collect(),
+        aliases: back_out::names_of_source(run),
     })
     .await?;
     let closed = Instant::now();
@@ -53,7 +53,8 @@ pub async fn cut_over(run: &mut PartRun, carrier: &Arc<Carrier>) -> Result<Cutov
             CutoverWindow { closed_ms, last_pass }
         }
         Err(error) => {
-            let taken_back = back_out_names(run.session.cluster(), &fence).await?;
+            let taken_back =
+                back_out_names(run.session.cluster(), &fence, Patience::Times(20)).await?;
             watchdog.dismiss().await;
             match taken_back {
                 TakenBack::Back => return give_up(run, error).await,
@@ -105,10 +106,12 @@ async fn attempt(
         check_counts(run, &frozen)?;
         Ok::<_, Error>(passed.balance.read)
     };
-    let (last_pass, ()) = tokio::try_join!(last, switch::keep_copy(run))?;
-    if closed.elapsed() > max_pause {
+    let both = async { tokio::try_join!(last, switch::keep_copy(run)) };
+    let left = max_pause.saturating_sub(closed.elapsed());
+    let Ok(done) = tokio::time::timeout(left, both).await else {
         return Err(Error::BackedOut { reason: over(max_pause) });
-    }
+    };
+    let (last_pass, ()) = done?;
     let looking = || format!("looking at the shards of {target}");
     let stats = run.session.cluster().shard_stats(target.as_str()).await.doing(looking)?;
     let cursor = stats.primaries.iter().map(|primary| SeqNo(primary.max_seq_no)).collect();

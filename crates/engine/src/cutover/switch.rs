@@ -41,33 +41,45 @@ pub(super) fn props(alias: &AliasMove) -> AliasProps {
     }
 }
 
-/// Moves every name to the target. Names that stand for other indices too go in a call of their own
-/// just before: the removal of an index makes searches over several indices come short for a moment.
+/// Moves every name to the target.
+///
+/// Names that stand for other indices too go in a call of their own just before: the removal of an
+/// index makes searches over several indices come short for a moment. Only names that are read by,
+/// though: what is written by name must not reach the target before the switch. Both calls take the
+/// epoch's write alias, so that a process that was fenced can make neither.
 pub(super) async fn move_names(run: &PartRun) -> Result<(), Error> {
     let (source, target) = (run.source().to_string(), run.target().to_string());
     let moving = || format!("moving the names of {source} to {target}");
     let cluster = run.session.cluster();
-    let (spanning, own): (Vec<_>, Vec<_>) =
-        run.planned.aliases.iter().partition(|alias| alias.spanning);
+    let (first, last): (Vec<_>, Vec<_>) = run
+        .planned
+        .aliases
+        .iter()
+        .partition(|alias| alias.spanning && alias.props.is_write_index != Some(true));
     let add = |alias: &&AliasMove| AliasAction::Add {
         index: target.clone(),
         alias: alias.alias.to_string(),
         props: props(alias),
     };
-    let mut first: Vec<_> = spanning.iter().map(add).collect();
-    first.extend(spanning.iter().filter(|alias| alias.on_source).map(|alias| {
-        AliasAction::Remove {
-            index: source.clone(),
-            alias: alias.alias.to_string(),
-            must_exist: true,
-        }
-    }));
+    let fence = || AliasAction::Remove {
+        index: target.clone(),
+        alias: run.write_alias().to_string(),
+        must_exist: true,
+    };
     if !first.is_empty() {
-        cluster.update_aliases(&first).await.doing(moving)?;
+        let hidden = AliasProps { is_hidden: Some(true), ..AliasProps::default() };
+        let alias = run.write_alias().to_string();
+        let mut actions =
+            vec![fence(), AliasAction::Add { index: target.clone(), alias, props: hidden }];
+        actions.extend(first.iter().map(add));
+        actions.extend(first.iter().filter(|alias| alias.on_source).map(|alias| {
+            let (index, alias) = (source.clone(), alias.alias.to_string());
+            AliasAction::Remove { index, alias, must_exist: true }
+        }));
+        cluster.update_aliases(&actions).await.doing(moving)?;
     }
-    let fence = run.write_alias().to_string();
     let mut actions = vec![
-        AliasAction::Remove { index: target.clone(), alias: fence, must_exist: true },
+        fence(),
         AliasAction::RemoveIndex { index: source.clone() },
         AliasAction::Add {
             index: target.clone(),
@@ -75,7 +87,7 @@ pub(super) async fn move_names(run: &PartRun) -> Result<(), Error> {
             props: AliasProps::default(),
         },
     ];
-    actions.extend(own.iter().map(add));
+    actions.extend(last.iter().map(add));
     match cluster.update_aliases(&actions).await {
         // The answer was lost or undecided: the names are looked at anyway.
         Err(error) if error.class() == Class::MaybeApplied => Ok(()),
@@ -83,8 +95,8 @@ pub(super) async fn move_names(run: &PartRun) -> Result<(), Error> {
     }
 }
 
-/// Whether the source's name stands for the target. An undecided request may still apply, so a name
-/// that has not moved yet is looked at for a while.
+/// Whether the source's name stands for the target. A "no" is final only after the write alias was
+/// seen gone, or taken away.
 pub(super) async fn is_switched(
     cluster: &Cluster,
     source: &IndexName,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
-use super::back_out::{Fence, TakenBack, back_out_names};
+use super::back_out::{Fence, Patience, TakenBack, back_out_names};
 use crate::error::Error;
 use crate::part_run::PartRun;
 
@@ -47,7 +47,8 @@ impl Watchdog {
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            // It must not die of a terminal that is gone.
+            .stderr(Stdio::null())
             // An interrupt typed at the terminal is for the one it watches.
             .process_group(0)
             .spawn()
@@ -102,8 +103,8 @@ pub async fn watch(
     match tokio::time::timeout(deadline, lines.next_line()).await {
         Ok(Ok(Some(word))) if word == ALL_IS_WELL => Ok(false),
         _ => {
-            tracing::warn!(source = %orders.fence.source, "the cutover was left alone: backing out");
-            back_out_names(cluster, &orders.fence).await.map(|end| end == TakenBack::Back)
+            let end = back_out_names(cluster, &orders.fence, Patience::Endless).await?;
+            Ok(end == TakenBack::Back)
         }
     }
 }

@@ -178,6 +178,11 @@ impl Carrier {
                     left.push(item.clone());
                     why.get_or_insert(Again::Failed(reason));
                 }
+                // Not the document is refused but we are: nothing of it may count as settled.
+                ItemOutcome::Rejected { status: 401 | 403, kind, reason } => {
+                    let what = format!("writing to {}", self.write_alias);
+                    return Err(Error::Forbidden { what, reason: format!("{kind}: {reason}") });
+                }
                 ItemOutcome::Rejected { kind, reason, .. } => {
                     refuse(shard, item, hits, &kind, &reason, settled);
                 }

@@ -64,6 +64,7 @@ pub struct Carrier {
     program: Bound,
     shards: Vec<ShardCarrier>,
     dead_letters: DeadLetters,
+    syncs_lazily: bool,
 }
 
 /// What a pass did.
@@ -158,8 +159,18 @@ impl Carrier {
             shards.push(ShardCarrier::open(store.clone(), kept, checkpoint, &folder)?);
         }
         let dead_letters = DeadLetters::of(session, source);
+        let syncs_lazily = syncs_lazily(session, source).await?;
         let (session, source) = (session.clone(), source.clone());
-        Ok(Carrier { session, source, write_alias, lineage, program, shards, dead_letters })
+        Ok(Carrier {
+            session,
+            source,
+            write_alias,
+            lineage,
+            program,
+            shards,
+            dead_letters,
+            syncs_lazily,
+        })
     }
 
     /// Everything up to which each shard is carried.
@@ -220,6 +231,10 @@ impl Carrier {
         let begun = Instant::now();
         let mut passed = Passed::default();
         loop {
+            if self.syncs_lazily {
+                let flushing = || format!("flushing {}", self.source);
+                self.session.cluster().flush(self.source.as_str()).await.doing(flushing)?;
+            }
             let (stats, terms) = look(&self.session, &self.source).await?;
             self.begin(&stats, &terms, &mut passed)?;
             self.session
@@ -307,6 +322,13 @@ impl Carrier {
             }
         }
     }
+}
+
+/// Whether the source's global checkpoint moves only when it is flushed or some seconds have passed.
+async fn syncs_lazily(session: &Session, source: &IndexName) -> Result<bool, Error> {
+    let looking = || format!("looking at the settings of {source}");
+    let index = session.cluster().index(source.as_str()).await.doing(looking)?;
+    Ok(index.is_some_and(|index| index.settings["index.translog.durability"] == "async"))
 }
 
 async fn look(session: &Session, source: &IndexName) -> Result<(IndexShards, Vec<u64>), Error> {

@@ -10,7 +10,8 @@ use segue_model::version::{Op, Origin, Version};
 use super::compare::{Expected, Projector, Suspect, Suspects, ours};
 use super::fingerprint::fingerprint;
 use super::{DivergenceClass, Divergences};
-use crate::error::{Doing, Error};
+use crate::error::Error;
+use crate::fetch::fetch;
 use crate::pass::{Carrier, Lineage};
 use crate::scan::{Stretch, Visitor, scan};
 
@@ -23,6 +24,15 @@ pub(super) struct Found {
     pub divergences: Divergences,
     pub lagging: u64,
     pub dead_lettered: u64,
+}
+
+/// What makes a document one: its operation, id and routing.
+type Key = (Op, String, Option<String>);
+
+impl Found {
+    fn is_empty(&self) -> bool {
+        self.lagging == 0 && self.dead_lettered == 0 && self.divergences == Divergences::default()
+    }
 }
 
 /// Reads the ranges again on both sides and classes each document that does not match.
@@ -51,10 +61,10 @@ pub(super) async fn classify(
     for side in held {
         there.extend(side.documents);
     }
-    let same: Vec<_> = wanted.keys().filter(|op| there.contains_key(op)).copied().collect();
+    let same: Vec<Key> = wanted.keys().filter(|key| there.contains_key(key)).cloned().collect();
     let mut pairs = Vec::new();
-    for op in same {
-        if let (Some(wanted), Some(_)) = (wanted.remove(&op), there.remove(&op)) {
+    for key in same {
+        if let (Some(wanted), Some(_)) = (wanted.remove(&key), there.remove(&key)) {
             pairs.push(wanted);
         }
     }
@@ -68,6 +78,11 @@ pub(super) async fn classify(
     look.not_in_source(&unmatched, &mut found).await?;
     for _ in suspects.kept.len() as u64..suspects.count() {
         found.divergences.push(DivergenceClass::Foreign, "", "not written by this migration");
+    }
+    if !ranges.is_empty() && found.is_empty() {
+        let detail =
+            format!("the digests differ in {} stretches for no reason found", ranges.len());
+        found.divergences.push(DivergenceClass::Different, "", detail);
     }
     Ok(found)
 }
@@ -119,7 +134,7 @@ struct InRanges {
     lineage: Lineage,
     shards: u32,
     ranges: Vec<OpRange>,
-    documents: BTreeMap<Op, Wanted>,
+    documents: BTreeMap<Key, Wanted>,
 }
 
 impl InRanges {
@@ -145,7 +160,8 @@ impl Visitor for InRanges {
         let mut named_before = Divergences::default();
         if let Expected::Present(hash) = self.projector.project(hit, &mut named_before)? {
             let routing = hit.routing.as_ref().map(ToString::to_string);
-            self.documents.insert(op, Wanted { id: hit.id.to_string(), routing, seq_no, hash });
+            let key = (op, hit.id.to_string(), routing.clone());
+            self.documents.insert(key, Wanted { id: hit.id.to_string(), routing, seq_no, hash });
         }
         Ok(())
     }
@@ -155,7 +171,7 @@ impl Visitor for InRanges {
 struct HeldInRanges {
     lineage: Lineage,
     ranges: Vec<OpRange>,
-    documents: BTreeMap<Op, Suspect>,
+    documents: BTreeMap<Key, Suspect>,
 }
 
 impl HeldInRanges {
@@ -171,7 +187,8 @@ impl Visitor for HeldInRanges {
         // What the present lineage did not write is a suspect already.
         if let Some(op) = ours(version, &self.lineage).filter(|op| in_ranges(&self.ranges, *op)) {
             let routing = hit.routing.as_ref().map(ToString::to_string);
-            self.documents.insert(op, Suspect { id: hit.id.to_string(), routing, version });
+            let key = (op, hit.id.to_string(), routing.clone());
+            self.documents.insert(key, Suspect { id: hit.id.to_string(), routing, version });
         }
         Ok(())
     }
@@ -284,9 +301,7 @@ impl Look<'_> {
         keys: &[(&str, Option<&str>)],
         with_source: bool,
     ) -> Result<Vec<Option<segue_cluster::Document>>, Error> {
-        let cluster = self.carrier.session().cluster();
-        let doing = || format!("looking up {} documents of {index}", keys.len());
-        cluster.get_many(index.as_str(), keys, with_source).await.doing(doing)
+        fetch(self.carrier.session().cluster(), index, keys, with_source).await
     }
 }
 

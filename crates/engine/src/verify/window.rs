@@ -14,6 +14,7 @@ use super::compare::{Expected, Projector};
 use super::fingerprint::fingerprint;
 use super::{DivergenceClass, Divergences, verify_all};
 use crate::error::{Doing, Error};
+use crate::fetch::fetch;
 use crate::pass::{Carrier, Lineage};
 use crate::scan::{Stretch, Visitor, scan};
 
@@ -150,9 +151,7 @@ async fn compare(
     let mut refused = 0;
     for some in wanted.chunks(LOOK_UP) {
         let keys: Vec<_> = some.iter().map(|w| (w.id.as_str(), w.routing.as_deref())).collect();
-        let doing = || format!("looking up {} documents of {target}", keys.len());
-        let cluster = carrier.session().cluster();
-        let documents = cluster.get_many(target.as_str(), &keys, true).await.doing(doing)?;
+        let documents = fetch(carrier.session().cluster(), target, &keys, true).await?;
         let mut absent = Vec::new();
         for (wanted, document) in some.iter().zip(documents) {
             let Some(document) = document else {
