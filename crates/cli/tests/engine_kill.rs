@@ -22,7 +22,9 @@ limits: { batch_docs: 250 }
 
 /// Runs that are really killed; those that end before their moment don't count.
 const KILLS: u32 = 25;
-const TRIES: u32 = 60;
+/// Of them, those that met a part whose names were being switched.
+const CUTOVERS: u32 = 3;
+const TRIES: u32 = 80;
 const DOCUMENTS: usize = 4000;
 const SEED: u64 = 20_261_121;
 
@@ -55,13 +57,13 @@ fn a_run_killed_at_any_moment_goes_on_as_if_nothing_had_happened() {
         let moment = from + next(&mut seed) % (span.whole - from);
         let what = format!("run {number} of {span:?}, killed after {moment} ms");
         kill_once(&engine, &expected, Duration::from_millis(moment), &what, &mut struck);
-        if struck.killed == KILLS {
+        if struck.killed >= KILLS && struck.in_a_cutover >= CUTOVERS {
             break;
         }
     }
     eprintln!("{struck:?} of {span:?}");
-    assert_eq!(struck.killed, KILLS, "{struck:?} in {TRIES} runs of {span:?}");
-    assert!(struck.in_a_cutover >= 3, "too few kills met a cutover: {struck:?} of {span:?}");
+    assert!(struck.killed >= KILLS, "{struck:?} in {TRIES} runs of {span:?}");
+    assert!(struck.in_a_cutover >= CUTOVERS, "{struck:?} in {TRIES} runs of {span:?}");
 }
 
 /// A small generator of its own, so that a failing run can be repeated by its seed.
