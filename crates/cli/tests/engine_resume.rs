@@ -4,8 +4,6 @@
 
 mod common;
 
-use std::time::Duration;
-
 use common::{Recipe, assert_switched, assert_untouched, make_index, part};
 use segue_testkit::{Engine, Installation, Signal, Volume};
 use serde_json::Value;
@@ -83,8 +81,13 @@ fn an_interrupt_stops_cleanly_and_the_next_run_goes_on() {
     make_index(&engine, &prefix.name("day-1"), 1, 4000);
     let recipe = Recipe::new(&engine, &prefix, RECIPE);
     recipe.change("batch_docs: 500", "batch_docs: 100, docs_per_second: 1000");
-    let run = recipe.command("run", &["--yes"]);
-    let ended = run.signal_after(Duration::from_millis(1500), Signal::SIGINT);
+    let target = prefix.name("day-1-v2");
+    let some_arrived = || {
+        let path = format!("/_cat/indices/{target}*?h=index&format=json");
+        let there = engine.json.get(&path).as_array().is_some_and(|found| !found.is_empty());
+        there && highest(&engine, &target).as_u64().is_some_and(|highest| highest >= 300)
+    };
+    let ended = recipe.command("run", &["--yes"]).signal_when(some_arrived, Signal::SIGINT);
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
     assert_untouched(&engine, &prefix.name("day-1"));
     let before = recipe.command("status", &["--json"]).run().expect(0).last_json_line();

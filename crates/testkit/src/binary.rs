@@ -117,6 +117,29 @@ impl Segue {
         }
     }
 
+    /// Runs until `reached` says so, then sends it a signal, and waits.
+    ///
+    /// # Panics
+    /// If it does not start, if it ends before `reached` says so, or if it does not end in time.
+    #[must_use]
+    #[track_caller]
+    pub fn signal_when(&self, mut reached: impl FnMut() -> bool, signal: Signal) -> Ended {
+        let mut running = self.start();
+        let until = Instant::now() + self.patience;
+        while !reached() {
+            let over = running.wait(Duration::from_millis(10)).is_some();
+            if over || Instant::now() >= until {
+                let (ended, _) = running.end_within(Duration::ZERO);
+                panic!("not reached: {self:?}\n{}", ended.told());
+            }
+        }
+        running.signal(signal);
+        match running.end_within(self.patience) {
+            (ended, true) => ended,
+            (ended, false) => panic!("does not heed {signal}: {self:?}\n{}", ended.told()),
+        }
+    }
+
     #[track_caller]
     fn start(&self) -> Running {
         let spawned = Command::new(&self.path)
@@ -287,6 +310,24 @@ mod tests {
         assert_eq!(shell(endless).kill_after(delay).signal, Some(9));
         assert_eq!(shell(endless).signal_after(delay, Signal::SIGINT).code, Some(7));
         assert_eq!(shell("exit 0").kill_after(Duration::from_secs(9)).code, Some(0));
+    }
+
+    #[test]
+    fn a_run_is_told_to_stop_when_it_has_got_somewhere() {
+        let mut asked = 0;
+        let third_time = || {
+            asked += 1;
+            asked == 3
+        };
+        let endless = "trap 'exit 7' INT; while :; do sleep 0.01; done";
+        assert_eq!(shell(endless).signal_when(third_time, Signal::SIGKILL).signal, Some(9));
+        assert_eq!(asked, 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "not reached")]
+    fn a_run_that_gets_nowhere_fails() {
+        let _ended = shell("exit 0").signal_when(|| false, Signal::SIGINT);
     }
 
     #[test]
