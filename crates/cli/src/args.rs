@@ -52,9 +52,10 @@ pub enum Command {
     Run(RunOptions),
     /// Shows where a recipe's parts stand.
     Status(StatusOptions),
-    /// Catches up and compares source and target, document by document.
+    /// Copies what is not copied yet and compares source and target, document by document; switches
+    /// nothing.
     Verify(RunOptions),
-    /// Switches the parts that are ready.
+    /// As run, and switches also where the recipe leaves the start of the cutover to you.
     Cutover(RunOptions),
     /// Lifts a block when the process that set it dies; started by segue itself.
     #[command(hide = true)]

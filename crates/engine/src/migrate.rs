@@ -91,9 +91,12 @@ pub async fn run(
     let begun = Instant::now();
     session.healthy().await?;
     ensure_stores(session.journal(), session).await?;
-    adopt(session, plan, &mut journal).await?;
-    let to_do = plan.parts.iter().any(|part| !matches!(part.action, Action::Skip { .. }));
-    let pinned = if to_do { Some(Arc::new(pin(session, &mut journal).await?)) } else { None };
+    let pinned = if plan.active().next().is_some() {
+        adopt(session, plan, &mut journal).await?;
+        Some(Arc::new(pin(session, &mut journal).await?))
+    } else {
+        None
+    };
 
     let permits = usize::try_from(session.limits().parts.max(1)).unwrap_or(1);
     let permits = Arc::new(Semaphore::new(permits));
