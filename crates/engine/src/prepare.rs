@@ -56,23 +56,35 @@ pub async fn prepare(run: &mut PartRun, fingerprint: &str) -> Result<(), Error> 
 async fn make_target(run: &PartRun) -> Result<IndexUuid, Error> {
     let target = run.target().as_str();
     let making = || format!("making the target {target}");
-    let cluster = run.session.cluster();
-    if let Some(there) = cluster.index(target).await.doing(making)? {
-        let meta = &there.mappings["_meta"]["segue"];
-        let ours = meta["migration"] == json!(run.session.migration())
-            && meta["part"] == json!(run.source());
-        if ours {
-            return Ok(IndexUuid::new(there.uuid));
-        }
-        return Err(Error::Recipe(format!(
-            "the target {target} exists and was not made by this migration: remove it or choose \
-             another name"
-        )));
+    if let Some(uuid) = own_target(run).await? {
+        return Ok(uuid);
     }
-    cluster.create_index(target, &body(run)).await.doing(making)?;
-    let made = cluster.index(target).await.doing(making)?;
-    made.map(|index| IndexUuid::new(index.uuid))
-        .ok_or_else(|| Error::Recipe(format!("the target {target} was made and is gone again")))
+    match run.session.cluster().create_index(target, &body(run)).await {
+        // The request of a process that died meanwhile may arrive late: whose it is, is looked at.
+        Err(error) if error.error_type() == Some("resource_already_exists_exception") => {}
+        answer => answer.doing(making)?,
+    }
+    let made = own_target(run).await?;
+    made.ok_or_else(|| Error::Recipe(format!("the target {target} was made and is gone again")))
+}
+
+/// The target, if it is there; an error if it is somebody else's.
+async fn own_target(run: &PartRun) -> Result<Option<IndexUuid>, Error> {
+    let target = run.target().as_str();
+    let looking = || format!("looking for the target {target}");
+    let Some(there) = run.session.cluster().index(target).await.doing(looking)? else {
+        return Ok(None);
+    };
+    let meta = &there.mappings["_meta"]["segue"];
+    let ours =
+        meta["migration"] == json!(run.session.migration()) && meta["part"] == json!(run.source());
+    if ours {
+        return Ok(Some(IndexUuid::new(there.uuid)));
+    }
+    Err(Error::Recipe(format!(
+        "the target {target} exists and was not made by this migration: remove it or choose another \
+         name"
+    )))
 }
 
 /// The target as it is made: the plan's settings, relaxed, and who made it.
