@@ -1,7 +1,7 @@
 //! Backing out of a cutover, and finding out after a crash how one ended.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use segue_cluster::{AliasAction, AliasProps, Cluster};
 use segue_model::id::{AliasName, IndexName};
@@ -21,8 +21,8 @@ const BETWEEN: Duration = Duration::from_millis(500);
 pub enum Patience {
     /// This many times: somebody else tries, too.
     Times(u32),
-    /// Until it is done.
-    Endless,
+    /// For this long: nobody else may be left.
+    For(Duration),
 }
 
 /// What a back-out needs to know; the watchdog gets it as JSON.
@@ -76,11 +76,18 @@ pub async fn back_out_names(
     fence: &Fence,
     patience: Patience,
 ) -> Result<TakenBack, Error> {
+    let begun = Instant::now();
     let mut tried = 0;
     loop {
         tried += 1;
+        let again = match patience {
+            Patience::Times(times) => tried < times,
+            Patience::For(time) => begun.elapsed() < time,
+        };
         match try_back_out(cluster, fence).await {
-            Err(_) if patience != Patience::Times(tried) => tokio::time::sleep(BETWEEN).await,
+            // Where source and target are gone there is nothing to open.
+            Err(gone @ Error::Contradiction(_)) => return Err(gone),
+            Err(_) if again => tokio::time::sleep(BETWEEN).await,
             answer => return answer,
         }
     }

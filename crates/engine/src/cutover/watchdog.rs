@@ -18,6 +18,8 @@ use crate::part_run::PartRun;
 
 /// The word by which the watchdog is dismissed.
 const ALL_IS_WELL: &str = "all is well";
+/// How long it tries to reach a cluster that does not answer.
+const LIFE: Duration = Duration::from_secs(3 * 3600);
 const START: Duration = Duration::from_secs(10);
 
 #[derive(Serialize, Deserialize)]
@@ -103,7 +105,7 @@ pub async fn watch(
     match tokio::time::timeout(deadline, lines.next_line()).await {
         Ok(Ok(Some(word))) if word == ALL_IS_WELL => Ok(false),
         _ => {
-            let end = back_out_names(cluster, &orders.fence, Patience::Endless).await?;
+            let end = back_out_names(cluster, &orders.fence, Patience::For(LIFE)).await?;
             Ok(end == TakenBack::Back)
         }
     }
