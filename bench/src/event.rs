@@ -31,6 +31,7 @@ pub fn make_events(engine: &Engine, index: &str, docs: u32, records: u32) {
         let pairs: Vec<_> = events.iter().map(|(id, text)| (id.as_str(), text.as_str())).collect();
         engine.json.write(index, &pairs);
     }
+    engine.json.post(&format!("/{index}/_refresh"), &json!({}));
     engine.json.post(&format!("/{index}/_flush"), &json!({}));
 }
 

@@ -22,6 +22,8 @@ pub struct Ran {
     pub backfill_s: f64,
     /// The verification, in seconds.
     pub verify_s: f64,
+    /// Own CPU time up to the end of the first pass, user and system, in seconds.
+    pub backfill_cpu_s: f64,
     /// Own CPU time of the whole process, user and system, in seconds.
     pub cpu_s: f64,
     /// Largest resident memory, in MB.
@@ -46,19 +48,22 @@ impl Program {
         let file = self.folder.path().join("recipe.yaml");
         std::fs::write(&file, recipe)?;
         let report = self.folder.path().join("report.json");
+        let log = self.folder.path().join(format!("{name}.log"));
         let before = children_cpu()?;
         let child = Command::new(&self.segue)
             .arg("run")
             .arg(&file)
             .args(["--yes", "--json", "--report"])
             .arg(&report)
+            .args(["--log-level", "info", "--log-file"])
+            .arg(&log)
             .env("SEGUE_STATE_DIR", self.folder.path().join("state"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .context("cannot start segue")?;
-        let peak_mb = watch(child)?;
+        let watched = watch(child, &log)?;
         let report: Value = serde_json::from_slice(&std::fs::read(&report)?)?;
         let part = &report["parts"][0];
         ensure!(part["balance"]["read"] == docs, "not all documents were carried: {report}");
@@ -66,8 +71,9 @@ impl Program {
         Ok(Ran {
             backfill_s: seconds("backfill"),
             verify_s: seconds("verify"),
+            backfill_cpu_s: watched.backfill_cpu_s,
             cpu_s: children_cpu()? - before,
-            peak_mb,
+            peak_mb: watched.peak_mb,
         })
     }
 }
@@ -81,20 +87,28 @@ fn children_cpu() -> anyhow::Result<f64> {
     Ok(milliseconds as f64 / 1000.0)
 }
 
-/// Waits for the end; the largest resident memory seen, in MB.
-fn watch(mut child: Child) -> anyhow::Result<f64> {
+/// What was seen of a process from outside.
+#[derive(Default)]
+struct Watched {
+    peak_mb: f64,
+    backfill_cpu_s: f64,
+}
+
+/// Waits for the end; looks at memory, and at the CPU time once the log has the first pass's end.
+fn watch(mut child: Child, log: &Path) -> anyhow::Result<Watched> {
     let begun = Instant::now();
-    let status_file = format!("/proc/{}/status", child.id());
-    let mut peak_kb = 0.0f64;
+    let mut watched = Watched::default();
     loop {
-        if let Ok(text) = std::fs::read_to_string(&status_file) {
-            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let kb = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());
-            peak_kb = peak_kb.max(kb.unwrap_or(0.0));
+        watched.peak_mb = watched.peak_mb.max(peak_mb(child.id()));
+        if watched.backfill_cpu_s == 0.0
+            && std::fs::read_to_string(log).is_ok_and(|text| text.contains("\"backfilled\""))
+        {
+            watched.backfill_cpu_s = cpu_s(child.id())?;
         }
         if let Some(status) = child.try_wait()? {
             ensure!(status.success(), "segue ended with {status}");
-            return Ok(peak_kb / 1000.0);
+            ensure!(watched.backfill_cpu_s > 0.0, "the log does not have the first pass's end");
+            return Ok(watched);
         }
         if begun.elapsed() > Duration::from_secs(1800) {
             child.kill()?;
@@ -103,4 +117,21 @@ fn watch(mut child: Child) -> anyhow::Result<f64> {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// The largest resident memory so far, in MB; 0 where the process has ended.
+fn peak_mb(process: u32) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kb = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
+    kb.unwrap_or(0.0) / 1000.0
+}
+
+/// User and system time so far, in seconds: fields 14 and 15, in hundredths.
+fn cpu_s(process: u32) -> anyhow::Result<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let after_name = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    let ticks: Result<Vec<f64>, _> = ticks.map(str::parse).collect();
+    Ok(ticks?.iter().sum::<f64>() / 100.0)
 }

@@ -17,9 +17,9 @@ pub struct Arguments {
 /// What is logged, and where to.
 #[derive(Debug, Args)]
 pub struct LogOptions {
-    /// How much to log: error, warn, info, debug or trace.
-    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
-    pub log_level: String,
+    /// How much to log: error, warn, info, debug or trace; unset, warn, and info into a file.
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<String>,
     /// How a line of the log looks.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

@@ -10,8 +10,11 @@ use crate::args::{LogFormat, LogOptions};
 
 /// Starts logging.
 pub fn start(options: &LogOptions) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&options.log_level)
-        .with_context(|| format!("--log-level {} is no level", options.log_level))?;
+    let level = options.log_level.as_deref();
+    // Who asks for a file wants to read each step there; a terminal shows steps anyway.
+    let level = level.unwrap_or(if options.log_file.is_some() { "info" } else { "warn" });
+    let filter =
+        EnvFilter::try_new(level).with_context(|| format!("--log-level {level} is no level"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     match &options.log_file {
         None => {

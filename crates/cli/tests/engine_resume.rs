@@ -5,8 +5,8 @@
 mod common;
 
 use common::{Recipe, assert_switched, assert_untouched, make_index, part};
-use segue_testkit::{Engine, Installation, Signal, Volume};
-use serde_json::Value;
+use segue_testkit::{Engine, Installation, Signal, Volume, content};
+use serde_json::{Value, json};
 
 const RECIPE: &str = r"
 segue: 1
@@ -72,6 +72,30 @@ fn a_run_of_what_is_finished_writes_nothing_and_says_so() {
     assert!(again["outcome"].as_str().unwrap().starts_with("nothing to do"), "{again}");
     assert_eq!(report["totals"]["batches"], 0);
     assert_eq!(highest(&engine, &prefix.name("day-1-v2")), before);
+}
+
+/// With every checkpoint lost, everything is carried once more, and nothing of it changes anything.
+#[test]
+fn a_second_pass_over_everything_writes_nothing() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("twice-over");
+    make_index(&engine, &prefix.name("day-1"), 2, 700);
+    let recipe = Recipe::new(&engine, &prefix, RECIPE);
+    recipe.change("mode: block", "mode: block, start: manual");
+    recipe.run(0);
+    let target = prefix.name("day-1-v2");
+    let before = (highest(&engine, &target), content(&engine, &target));
+    let migration = prefix.as_str().trim_end_matches('-');
+    let query = json!({ "query": { "term": { "migration": migration } } });
+    let path = "/segue-checkpoints/_delete_by_query?refresh=true";
+    let deleted = engine.json.post(path, &query);
+    assert_eq!(deleted["deleted"], 2, "{deleted}");
+    let report = recipe.run(0);
+    let balance = &part(&report, "day-1")["balance"];
+    assert_eq!(balance["read"], 700, "{balance}");
+    assert_eq!(balance["already_there"], 700, "{balance}");
+    assert_eq!(balance["written"], 0, "{balance}");
+    assert!((highest(&engine, &target), content(&engine, &target)) == before, "it was changed");
 }
 
 #[test]

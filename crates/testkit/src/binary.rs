@@ -140,8 +140,13 @@ impl Segue {
         }
     }
 
+    /// Starts it and lets it run.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
     #[track_caller]
-    fn start(&self) -> Running {
+    pub fn start(&self) -> Running {
         let spawned = Command::new(&self.path)
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
@@ -151,8 +156,10 @@ impl Segue {
             .spawn();
         match spawned {
             Ok(mut child) => {
-                let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
-                Running { child, stdout, stderr, begun: Instant::now() }
+                let stdout = Some(collect(child.stdout.take()));
+                let stderr = Some(collect(child.stderr.take()));
+                let (begun, patience) = (Instant::now(), self.patience);
+                Running { child, stdout, stderr, begun, patience }
             }
             Err(error) => panic!("cannot start {}: {error}", self.path.display()),
         }
@@ -222,14 +229,44 @@ impl Segue {
     }
 }
 
-struct Running {
+/// The binary while it runs. Dropped without [`Running::end`], it is killed.
+#[derive(Debug)]
+pub struct Running {
     child: Child,
-    stdout: JoinHandle<String>,
-    stderr: JoinHandle<String>,
+    stdout: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
     begun: Instant,
+    patience: Duration,
 }
 
 impl Running {
+    /// Waits for its end, as long as a run may take.
+    ///
+    /// # Panics
+    /// If it does not end in time.
+    #[must_use]
+    #[track_caller]
+    pub fn end(self) -> Ended {
+        let patience = self.patience;
+        match self.end_within(patience) {
+            (ended, true) => ended,
+            (ended, false) => panic!("not ended within {patience:?}\n{}", ended.told()),
+        }
+    }
+
+    /// Waits until `reached` says so.
+    ///
+    /// # Panics
+    /// If it ends before.
+    #[track_caller]
+    pub fn until(&mut self, mut reached: impl FnMut() -> bool) {
+        let until = Instant::now() + self.patience;
+        while !reached() {
+            let over = self.wait(Duration::from_millis(10)).is_some();
+            assert!(!over && Instant::now() < until, "not reached");
+        }
+    }
+
     fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
         let until = Instant::now() + patience;
         loop {
@@ -242,7 +279,8 @@ impl Running {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).map(Pid::from_raw);
         // An error means that it has just ended.
         let _ended = pid.map(|pid| kill(pid, signal));
@@ -265,12 +303,24 @@ impl Running {
         let ended = Ended {
             code: status.code(),
             signal: status.signal(),
-            stdout: self.stdout.join().unwrap_or_default(),
-            stderr: self.stderr.join().unwrap_or_default(),
+            stdout: join(self.stdout.take()),
+            stderr: join(self.stderr.take()),
             took,
         };
         (ended, by_itself.is_some())
     }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Nothing a test started may outlive it; both fail where it has ended.
+        let _killed = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+fn join(thread: Option<JoinHandle<String>>) -> String {
+    thread.and_then(|thread| thread.join().ok()).unwrap_or_default()
 }
 
 fn collect(from: Option<impl Read + Send + 'static>) -> JoinHandle<String> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use segue_demo::check::{Findings, check};
 use segue_demo::http::Http;
 use segue_demo::install;
-use segue_demo::invenio::{Click, Site, Volume};
+use segue_demo::invenio::{Click, Kind, Month, Site, Volume};
 use segue_demo::ledger::{Ledger, Reply};
 use segue_demo::oracle::Oracle;
 use segue_demo::pen::Pen;
@@ -68,6 +68,15 @@ impl Installation {
             writers: LiveWriters::start(&self.http, &self.site, &self.ledger, writers),
             watch: Watch::start(&self.http, &self.site, &self.ledger),
         }
+    }
+
+    /// New clicks of one kind and month, made now.
+    #[must_use]
+    pub fn clicks(&self, kind: Kind, month: Month, count: usize) -> Vec<Click> {
+        let now_us = jiff::Timestamp::now().as_microsecond();
+        let mut rng = fastrand::Rng::with_seed(now_us.unsigned_abs());
+        let made = (now_us..).take(count);
+        made.map(|at_us| self.site.fresh(kind, month, &mut rng, at_us)).collect()
     }
 
     /// Writes clicks with one bulk request, as the application does, noted in the ledger.

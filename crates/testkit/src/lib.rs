@@ -13,10 +13,12 @@ mod invenio;
 mod proxy;
 
 pub use background::wait;
-pub use binary::{Ended, Segue};
+pub use binary::{Ended, Running, Segue};
 pub use content::{Kept, content};
 pub use engine::{Engine, Json, Prefix};
+pub use http::Method;
 pub use invenio::{Installation, Writing};
 pub use nix::sys::signal::Signal;
 pub use proxy::{Fault, Faults, Proxy};
 pub use segue_demo::invenio::{Click, Kind, Month, Site, Volume, recid, record};
+pub use segue_demo::ledger::Reply;
