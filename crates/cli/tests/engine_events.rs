@@ -76,7 +76,8 @@ fn fifty_late_events_older_and_newer_than_the_newest_carried() {
         let kind = Kind::ALL[0];
         let mut clicks = site.clicks(kind, past, 25);
         let us = clicks[0].written_us;
-        let again = (0..25).map(|n| site.site.past(kind, past, n * 37).again(1, us + n as i64));
+        let again =
+            (0..25).map(|n| site.site.past(kind, past, n * 37).again(1, us + n.cast_signed()));
         clicks.extend(again);
         let replies = site.write(&clicks);
         assert!(replies.iter().all(|reply| matches!(reply, Reply::Acknowledged(_))), "{replies:?}");
@@ -85,7 +86,8 @@ fn fifty_late_events_older_and_newer_than_the_newest_carried() {
     recipe.command("verify", &["--yes"]).run().expect(0);
     late();
     let cutover = recipe.command("cutover", &["--yes", "--json"]).run().expect(0);
-    let read = &part(&cutover.last_json_line(), &format!("record-view-{past}"))["balance"]["read"];
+    let report = cutover.last_json_line();
+    let read = &part(&report, &format!("record-view-{past}"))["balance"]["read"];
     assert!(read.as_u64().unwrap() >= 50, "the late ones were not carried: {read}");
     late();
     let found = site.assert_sound();

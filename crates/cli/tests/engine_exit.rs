@@ -52,7 +52,7 @@ fn a_run_whose_engine_dies_goes_no_further_and_the_next_one_ends_right() {
         assert!(matches!(ended.code, Some(1 | 5)), "{event}: {:?}\n{}", ended.code, ended.stderr);
         assert!(ended.stdout.contains("SEG-"), "{event}: {}", ended.stdout);
 
-        own.running.start_node(1, &mut |_| {}).unwrap();
+        own.back(1);
         let engine = Engine::at(&own.running.url);
         if event != "cutover_started" {
             assert_untouched(&engine, &name);

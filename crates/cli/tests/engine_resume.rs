@@ -87,6 +87,7 @@ fn a_second_pass_over_everything_writes_nothing() {
     let before = (highest(&engine, &target), content(&engine, &target));
     let migration = prefix.as_str().trim_end_matches('-');
     let query = json!({ "query": { "term": { "migration": migration } } });
+    engine.json.post("/segue-checkpoints/_refresh", &json!({}));
     let path = "/segue-checkpoints/_delete_by_query?refresh=true";
     let deleted = engine.json.post(path, &query);
     assert_eq!(deleted["deleted"], 2, "{deleted}");

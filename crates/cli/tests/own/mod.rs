@@ -29,6 +29,16 @@ impl Own {
         let running = up(&options, &mut |_| {}).unwrap();
         Own { options, running }
     }
+
+    /// Starts a node again that was killed. Its ports may be in somebody else's hands for a moment.
+    pub fn back(&mut self, node: usize) {
+        let mut left = 5;
+        while let Err(error) = self.running.start_node(node, &mut |_| {}) {
+            left -= 1;
+            assert!(left > 0, "node {node} does not come back: {error}");
+            std::thread::sleep(Duration::from_secs(3));
+        }
+    }
 }
 
 impl Drop for Own {
