@@ -57,6 +57,9 @@ pub enum Command {
     Verify(RunOptions),
     /// As run, and switches also where the recipe leaves the start of the cutover to you.
     Cutover(RunOptions),
+    /// Helps with a migration that `run` has begun, from this machine or another: takes the parts that
+    /// nobody works on, and those of processes that died, until all is done.
+    Worker(PlanOptions),
     /// Lifts a block when the process that set it dies; started by segue itself.
     #[command(hide = true)]
     Watchdog(RecipeFile),

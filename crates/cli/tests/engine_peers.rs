@@ -17,7 +17,7 @@ cluster: { url: '${SEGUE_CLUSTER}' }
 source: { index: 'PREFIXday-1' }
 target: { index: '{source}-v2' }
 cutover: { mode: block }
-limits: { batch_docs: 100, docs_per_second: 2000 }
+limits: { batch_docs: 100, docs_per_second: 2000, lease_ttl: 3s }
 ";
 
 const DOCUMENTS: usize = 6000;
@@ -73,7 +73,7 @@ fn a_process_that_was_held_up_over_the_switch_writes_nothing_any_more() {
     assert!(values(&engine, &name) == expected, "a run afterwards changed something");
 }
 
-/// Both at once, from the start: one gets through, and a run afterwards finds all done.
+/// Both at once, from the start: one does the work, the other waits and finds it done.
 #[test]
 fn of_two_at_once_the_migration_comes_to_one_good_end() {
     let engine = Engine::get();
@@ -85,11 +85,82 @@ fn of_two_at_once_the_migration_comes_to_one_good_end() {
         recipes.iter().map(|recipe| recipe.command("run", &["--yes"]).start()).collect();
     let ended: Vec<_> = running.into_iter().map(segue_testkit::Running::end).collect();
     let told = || ended.iter().map(|ended| ended.stderr.as_str()).collect::<String>();
-    assert!(ended.iter().all(|ended| ended.signal.is_none()), "{}", told());
-    recipes[0].run(0);
+    assert!(ended.iter().all(|ended| ended.code == Some(0)), "{}", told());
+    assert!(told().contains("waiting on process"), "one waits for the other: {}", told());
     assert_switched(&engine, &name, &target);
     let expected: BTreeMap<_, _> =
         (0..DOCUMENTS).map(|n| (format!("d{n}"), i64::try_from(n).unwrap())).collect();
     assert!(values(&engine, &name) == expected, "{}", told());
     assert_nothing_left(&engine, prefix.as_str());
+}
+
+/// The documents of several parts, as they are to stand at the end.
+fn make_days(engine: &Engine, prefix: &segue_testkit::Prefix, days: usize, documents: usize) {
+    for day in 1..=days {
+        make_index(engine, &prefix.name(&format!("day-{day}")), 1, documents);
+    }
+}
+
+/// Sources that a report did something about.
+fn worked_on(report: &serde_json::Value) -> Vec<String> {
+    let parts = report["parts"].as_array().unwrap().iter();
+    let done = parts.filter(|part| part["error"].is_null() && part["batches"] != 0);
+    done.map(|part| part["source"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A worker takes parts beside a run, each part has one of them, and both end when all is done.
+#[test]
+fn a_worker_takes_parts_beside_a_run() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("worker");
+    make_days(&engine, &prefix, 6, 1500);
+    let text = RECIPE.replace("day-1'", "day-{n}', match: { n: '[0-9]+' }");
+    let text = text.replace("lease_ttl: 3s", "parts: 1");
+    let (one, other) = (Recipe::new(&engine, &prefix, &text), Recipe::new(&engine, &prefix, &text));
+    let nobody = other.command("worker", &[]).run().expect(2);
+    assert!(nobody.stderr.contains("nobody has begun"), "{}", nobody.stderr);
+    let mut run = one.command("run", &["--yes", "--json"]).start();
+    let target = prefix.name("day-*-v2");
+    run.until(|| {
+        let path = format!("/_cat/indices/{target}?h=index&format=json");
+        engine.json.get(&path).as_array().is_some_and(|found| !found.is_empty())
+    });
+    let worker = other.command("worker", &["--json"]).run().expect(0);
+    let ran = run.end().expect(0);
+    let of_run = worked_on(&ran.last_json_line());
+    let lines = worker.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+    let of_worker: Vec<_> = lines.flat_map(|report| worked_on(&report)).collect();
+    assert!(!of_run.is_empty() && !of_worker.is_empty(), "{of_run:?} {of_worker:?}");
+    assert!(of_run.iter().all(|part| !of_worker.contains(part)), "{of_run:?} {of_worker:?}");
+    assert_eq!(of_run.len() + of_worker.len(), 6, "{of_run:?} {of_worker:?}");
+    for day in 1..=6 {
+        let name = prefix.name(&format!("day-{day}"));
+        assert_switched(&engine, &name, &format!("{name}-v2"));
+        assert_eq!(engine.json.count(&name), 1500);
+    }
+    assert_nothing_left(&engine, prefix.as_str());
+}
+
+/// A worker that dies loses its part to another at once, where both are on one machine.
+#[test]
+fn the_part_of_a_worker_that_died_is_taken_over() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("orphan");
+    make_index(&engine, &prefix.name("day-1"), 1, 3000);
+    let recipe = Recipe::new(&engine, &prefix, RECIPE);
+    recipe.change("lease_ttl: 3s", "lease_ttl: 5m");
+    let mut dies = recipe.command("run", &["--yes"]).start();
+    dies.until(|| {
+        let query = json!({ "query": { "prefix": { "part": prefix.as_str() } } });
+        engine.json.call(Method::POST, "/segue-leases/_refresh", None);
+        let (_, found) = engine.json.call(Method::POST, "/segue-leases/_count", Some(&query));
+        found["count"].as_u64().unwrap_or(0) > 0
+    });
+    dies.signal(Signal::SIGKILL);
+    let killed = dies.end();
+    assert!(killed.signal.is_some(), "it was not killed: {:?}", killed.code);
+    let begun = std::time::Instant::now();
+    let after = recipe.command("run", &["--yes"]).run().expect(0);
+    assert!(begun.elapsed().as_secs() < 120, "it waited for the lease to expire: {}", after.stderr);
+    assert_switched(&engine, &prefix.name("day-1"), &prefix.name("day-1-v2"));
 }

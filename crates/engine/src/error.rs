@@ -10,6 +10,9 @@ use segue_model::phase::IllegalEvent;
 use segue_model::position::UnknownWindow;
 use segue_model::version::OpOverflow;
 
+/// The code of a part that another process works on.
+pub const LEASED: &str = "SEG-E102";
+
 /// Why work stopped before its end without anything being wrong. Running again goes on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Stop {
@@ -26,6 +29,14 @@ pub enum Stop {
         waited_s: u64,
         /// What was waited on.
         reasons: Vec<WaitingOn>,
+    },
+    /// Another process works on the part, and did for longer than `health_wait`.
+    #[error("waited {waited_s} s in vain: {reason}")]
+    Leased {
+        /// How long, in seconds.
+        waited_s: u64,
+        /// What was waited on.
+        reason: WaitingOn,
     },
 }
 
@@ -213,6 +224,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Error::Cluster { source, .. } => source.code(),
+            Error::Stopped(Stop::Leased { .. }) => LEASED,
             Error::Stopped(_) => "SEG-E101",
             Error::Diverged { .. } => "SEG-E201",
             Error::Gate(_) => "SEG-E202",

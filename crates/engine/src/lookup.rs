@@ -29,13 +29,14 @@ pub struct Pinned {
     pub fingerprint: String,
 }
 
-/// Compiles the recipe's pipeline and binds it to its views, pinning those that are not there.
-pub async fn pin(session: &Session, journal: &mut Journal) -> Result<Pinned, Error> {
+/// Compiles the recipe's pipeline and binds it to its views. With `anew`, views that are not there are
+/// pinned; else that is an error, as another process works with the ones in the journal.
+pub async fn pin(session: &Session, journal: &mut Journal, anew: bool) -> Result<Pinned, Error> {
     let program = Program::compile(&session.recipe().pipeline)?;
     let mut views = Vec::new();
     let mut identity = session.recipe().pipeline_fingerprint();
     for spec in program.lookups().to_vec() {
-        let view = view_of(session, journal, &spec).await?;
+        let view = view_of(session, journal, &spec, anew).await?;
         identity.push_str(&hash_text(&view));
         views.push(Arc::new(view));
     }
@@ -51,6 +52,7 @@ async fn view_of(
     session: &Session,
     journal: &mut Journal,
     spec: &LookupSpec,
+    anew: bool,
 ) -> Result<View, Error> {
     let last = journal.migration.iter().rev().find_map(|event| match event {
         Event::LookupPinned { lookup, epoch, hash, .. } if *lookup == spec.name => {
@@ -64,6 +66,15 @@ async fn view_of(
         if let Some(view) = view.filter(|view| hash_text(view) == *hash) {
             return Ok(view);
         }
+    }
+    if !anew {
+        let epoch = last.as_ref().map_or(0, |(epoch, _)| *epoch);
+        return Err(Error::Recipe(format!(
+            "the pinned view of lookup {} is not on this machine, so that nothing can be carried from \
+             here: copy {} from the machine that began the migration",
+            spec.name,
+            file_of(session, spec, epoch).display()
+        )));
     }
     let epoch = last.as_ref().map_or(0, |(epoch, _)| epoch.saturating_add(1));
     let begun = std::time::Instant::now();

@@ -26,6 +26,7 @@ use crate::prepare::{open_epoch, prepare, restore, restore_after_switch};
 use crate::progress::Progress;
 use crate::report::{PartError, PartReport, Report, Totals};
 use crate::session::Session;
+use crate::turn;
 use crate::verify::verify_all;
 
 /// How many documents behind a part may be when it is verified: one more pass would find as many.
@@ -34,11 +35,17 @@ const NEAR: u64 = 5_000;
 /// the window.
 const PASSES: u32 = 20;
 
+/// How often the beginning is tried again when another process writes the journal at the same time.
+const BEGINNINGS: u32 = 4;
+
 /// What a run is to do with each part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
     /// Everything; the cutover only if the recipe starts it by itself.
     Run,
+    /// As `Run`, in a migration that another process began: parts that others work on are left to
+    /// them, and lookups are read as they were pinned.
+    Join,
     /// Carry and compare, and stop there.
     Verify,
     /// Everything, the cutover included.
@@ -74,9 +81,22 @@ pub async fn recover(session: &Session) -> Result<(), Error> {
         session.listener().note(&source, text);
         let uuid = state.source.as_ref().map(|source| source.uuid.clone());
         let target = state.target.clone().unwrap_or_else(|| source.clone());
+        let held = match turn::take_to_recover(session, &source).await {
+            Ok(Some(held)) => Some(held),
+            Ok(None) => continue,
+            Err(error @ Error::Stopped(_)) => return Err(error),
+            Err(error) => {
+                tracing::warn!(part = %source, error = chain(&error), "recovering without a lease");
+                None
+            }
+        };
         let planned = PlannedPart::known(source, uuid, target);
         let mut run = PartRun { session: session.clone(), planned, state };
-        diagnose(&mut run).await?;
+        let diagnosed = diagnose(&mut run).await;
+        if let Some(held) = held {
+            held.give_back().await;
+        }
+        diagnosed?;
     }
     Ok(())
 }
@@ -92,8 +112,7 @@ pub async fn run(
     session.healthy().await?;
     ensure_stores(session.journal(), session).await?;
     let pinned = if plan.active().next().is_some() {
-        adopt(session, plan, &mut journal).await?;
-        Some(Arc::new(pin(session, &mut journal).await?))
+        Some(Arc::new(begin(session, plan, &mut journal, goal).await?))
     } else {
         None
     };
@@ -105,10 +124,7 @@ pub async fn run(
         let state = journal.parts.get(&planned.source).cloned().unwrap_or_default();
         let run = PartRun { session: session.clone(), planned: planned.clone(), state };
         let (permits, pinned) = (Arc::clone(&permits), pinned.clone());
-        working.spawn(async move {
-            let _permit = permits.acquire_owned().await;
-            work(run, pinned, goal).await
-        });
+        working.spawn(async move { work_in_turn(run, &permits, pinned, goal).await });
     }
     let (mut parts, mut ending) = (Vec::new(), None);
     while let Some(ended) = working.join_next().await {
@@ -142,8 +158,31 @@ fn worse(one: Option<Ending>, other: Option<Ending>) -> Option<Ending> {
 
 async fn ensure_stores(journal: &JournalStore, session: &Session) -> Result<(), Error> {
     journal.ensure().await?;
+    session.leases().ensure().await?;
     CheckpointStore::ensure(session.cluster()).await?;
     DeadLetters::ensure(session.cluster()).await
+}
+
+/// Adopts the plan and pins its lookups. Of two processes that begin at once one is first; the other
+/// goes on from what that one wrote.
+async fn begin(
+    session: &Session,
+    plan: &Plan,
+    journal: &mut Journal,
+    goal: Goal,
+) -> Result<Pinned, Error> {
+    for _ in 0..BEGINNINGS {
+        let begun = async {
+            adopt(session, plan, journal).await?;
+            pin(session, journal, goal != Goal::Join).await
+        };
+        match begun.await {
+            Err(Error::TakenOver { .. }) => *journal = session.journal().read().await?,
+            answer => return answer,
+        }
+    }
+    adopt(session, plan, journal).await?;
+    pin(session, journal, goal != Goal::Join).await
 }
 
 async fn adopt(session: &Session, plan: &Plan, journal: &mut Journal) -> Result<(), Error> {
@@ -158,6 +197,39 @@ async fn adopt(session: &Session, plan: &Plan, journal: &mut Journal) -> Result<
     session.journal().append(None, journal.migration.len() as u64 + 1, &event).await?;
     journal.migration.push(event);
     Ok(())
+}
+
+/// Works on one part as long as its lease is this process's.
+async fn work_in_turn(
+    mut run: PartRun,
+    permits: &Semaphore,
+    pinned: Option<Arc<Pinned>>,
+    goal: Goal,
+) -> (PartReport, Option<Ending>) {
+    let idle = matches!(run.planned.action, Action::Skip { .. });
+    if idle && run.state.phase != Phase::Watching {
+        return work(run, pinned, goal).await;
+    }
+    let mut report = blank(&run.planned, &run.state);
+    let mut stopped = |error: &Error| {
+        report.outcome = "nothing was done".to_owned();
+        report.error = Some(PartError { code: error.code(), message: chain(error) });
+        (report.clone(), Some(error.ending()))
+    };
+    let turn = match turn::take(&mut run, permits, goal != Goal::Join).await {
+        Ok(turn) => turn,
+        Err(error) => return stopped(&error),
+    };
+    let part = run.source().clone();
+    let done = tokio::select! {
+        done = work(run, pinned, goal) => done,
+        () = turn.held.lost() => {
+            let how = "its lease is another process's, or could not be kept".to_owned();
+            stopped(&Error::TakenOver { part, how })
+        }
+    };
+    turn.held.give_back().await;
+    done
 }
 
 /// Works on one part and reports; its errors stay with it.
@@ -320,7 +392,7 @@ async fn carry_and_switch(
         return Ok("verified: source and target are equal".to_owned());
     }
     let manual = run.session.recipe().cutover.start == CutoverStart::Manual;
-    if manual && goal == Goal::Run {
+    if manual && goal != Goal::Cutover {
         return Ok("ready: start the cutover with `segue cutover`".to_owned());
     }
     wait_for_copies(run).await?;

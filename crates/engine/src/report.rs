@@ -89,7 +89,8 @@ impl PartReport {
 
 impl Report {
     /// Adds the parts up.
-    pub(crate) fn sum(mut self) -> Report {
+    #[must_use]
+    pub fn sum(mut self) -> Report {
         let mut totals = Totals { balanced: true, ..Totals::default() };
         for part in &self.parts {
             totals.balance.add(&part.balance);

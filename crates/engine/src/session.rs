@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Doing, Error, Stop};
 use crate::health::Health;
 use crate::journal_store::JournalStore;
+use crate::lease_store::Leases;
 use crate::progress::Listener;
 
 /// What the user set for this run, besides the recipe.
@@ -38,6 +39,7 @@ struct Shared {
     migration: MigrationName,
     recipe: Recipe,
     journal: JournalStore,
+    leases: Leases,
     listener: Listener,
     cancel: CancellationToken,
     health: Health,
@@ -61,13 +63,17 @@ impl Session {
             cluster.distribution().await.doing(|| "asking the cluster what it is".to_owned())?;
         let gzip = GzipProbe::start(&cluster).await;
         let migration = MigrationName::new(recipe.name.as_str());
-        let journal = JournalStore::new(cluster.clone(), migration.clone(), process_name());
+        let process = crate::process::name();
+        let journal = JournalStore::new(cluster.clone(), migration.clone(), process.clone());
+        let ttl = recipe.limits.lease_ttl;
+        let leases = Leases::new(cluster.clone(), migration.clone(), process, ttl);
         let health = Health::new(cluster.clone(), recipe.limits.clone(), listener.clone());
         let batches = options.max_batches.and_then(|n| i64::try_from(n).ok());
         Ok(Session(Arc::new(Shared {
             distribution,
             migration,
             journal,
+            leases,
             listener,
             cancel,
             health,
@@ -109,6 +115,11 @@ impl Session {
     /// The journal.
     pub fn journal(&self) -> &JournalStore {
         &self.0.journal
+    }
+
+    /// The leases.
+    pub fn leases(&self) -> &Leases {
+        &self.0.leases
     }
 
     /// Who is told.
@@ -200,9 +211,4 @@ impl Session {
             probe.record(gzip, bytes, took);
         }
     }
-}
-
-/// Names this process in journal records: who it was, for people, and different for each start.
-fn process_name() -> String {
-    format!("{}-{}", std::process::id(), crate::moment::now_ms())
 }

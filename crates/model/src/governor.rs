@@ -52,6 +52,11 @@ pub enum WaitingOn {
         /// What was seen.
         seen: String,
     },
+    /// Another process works on the part.
+    Lease {
+        /// Which.
+        holder: String,
+    },
     /// This machine is short of memory.
     OwnMemory {
         /// What is in use, in percent.
@@ -71,6 +76,7 @@ impl fmt::Display for WaitingOn {
             WaitingOn::Disk { node, seen } => {
                 write!(f, "disk of node {node} above the high watermark: {seen}")
             }
+            WaitingOn::Lease { holder } => write!(f, "{holder}, which works on this part"),
             WaitingOn::OwnMemory { percent, allowed } => {
                 write!(f, "memory of this machine: {percent} % > {allowed} % (max_memory_percent)")
             }

@@ -14,6 +14,7 @@
 //! | observation, plan, lint note | [`observe`], [`plan`], [`lint`] |
 //! | gate | [`gate`] |
 //! | governor | [`governor`] |
+//! | lease, holder | [`lease`] |
 
 pub mod balance;
 pub mod checkpoint;
@@ -23,6 +24,7 @@ pub mod gate;
 pub mod governor;
 pub mod id;
 pub mod journal;
+pub mod lease;
 pub mod lint;
 pub mod observe;
 pub mod part;

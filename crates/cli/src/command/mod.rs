@@ -7,6 +7,7 @@ mod run;
 mod sandbox;
 mod status;
 mod watchdog;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Verify(options) => run::run(&options, Goal::Verify).await,
         Command::Cutover(options) => run::run(&options, Goal::Cutover).await,
         Command::Status(options) => status::run(&options).await,
+        Command::Worker(options) => worker::run(&options).await,
         Command::Watchdog(file) => watchdog::run(&file).await,
     }
 }

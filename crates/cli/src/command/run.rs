@@ -46,7 +46,7 @@ pub async fn run(options: &RunOptions, goal: Goal) -> anyhow::Result<ExitCode> {
 }
 
 /// The first interrupt stops cleanly; the second one at once.
-fn stop_on_interrupt(cancel: CancellationToken) {
+pub fn stop_on_interrupt(cancel: CancellationToken) {
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
             eprintln!("stopping; once more to stop at once");

@@ -25,6 +25,8 @@ pub struct Limits {
     pub disk_percent: Option<u8>,
     /// How long a pause may last before the run stops at a resumable point. Default 5 min.
     pub health_wait: Duration,
+    /// How long a part stays with a process that gives no sign of life. Default 30 s.
+    pub lease_ttl: Duration,
     /// Ceiling on speed.
     pub docs_per_second: DocsPerSecond,
 }
@@ -52,6 +54,7 @@ impl Default for Limits {
             heap_percent: 90,
             disk_percent: None,
             health_wait: Duration::from_mins(5),
+            lease_ttl: Duration::from_secs(30),
             docs_per_second: DocsPerSecond::Auto,
         }
     }

@@ -326,7 +326,7 @@ fn cutover(node: Node, scope: &Scope) -> Result<CutoverSpec, Fault> {
     Ok(spec)
 }
 
-const LIMITS: [&str; 11] = [
+const LIMITS: [&str; 12] = [
     "batch_docs",
     "batch_bytes",
     "lanes",
@@ -337,8 +337,12 @@ const LIMITS: [&str; 11] = [
     "heap_percent",
     "disk_percent",
     "health_wait",
+    "lease_ttl",
     "docs_per_second",
 ];
+
+/// Shorter leases would expire under a busy machine.
+const LEAST_LEASE: std::time::Duration = std::time::Duration::from_secs(1);
 
 fn limits(node: Node) -> Result<Limits, Fault> {
     let mut fields = Fields::open(node, "`limits`", &LIMITS)?;
@@ -363,6 +367,11 @@ fn limits(node: Node) -> Result<Limits, Fault> {
         if let Some(node) = fields.take(key) {
             *to = cursor::duration(node, &format!("`{key}`"))?;
         }
+    }
+    if let Some(node) = fields.take("lease_ttl") {
+        let ttl = cursor::duration(node, "`lease_ttl`")?;
+        // A sign of life a fifth of it apart must be possible.
+        limits.lease_ttl = ttl.max(LEAST_LEASE);
     }
     for (key, to) in [
         ("max_memory_percent", &mut limits.max_memory_percent),

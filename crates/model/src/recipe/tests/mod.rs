@@ -57,7 +57,7 @@ target: { index: "{source}-v2", template: "t/{m}.json", settings: { number_of_re
 verify: { counts: exact, required: [a, b.c], content: none }
 cutover: { mode: block, start: manual, alias: "r-{m}", max_pause: 250ms, max_dead_letters: 7 }
 limits: { batch_docs: 1, batch_bytes: 64kb, lanes: 2, parts: 3, retries: 0, retry_delay: 1s, max_memory_percent: 50,
-  heap_percent: 60, disk_percent: 70, health_wait: 2h, docs_per_second: 500 }
+  heap_percent: 60, disk_percent: 70, health_wait: 2h, lease_ttl: 10s, docs_per_second: 500 }
 "#,
     )
     .unwrap();
@@ -84,6 +84,7 @@ limits: { batch_docs: 1, batch_bytes: 64kb, lanes: 2, parts: 3, retries: 0, retr
         heap_percent: 60,
         disk_percent: Some(70),
         health_wait: Duration::from_hours(2),
+        lease_ttl: Duration::from_secs(10),
         docs_per_second: DocsPerSecond::AtMost(500),
     };
     assert_eq!(recipe.limits, expected);
