@@ -15,6 +15,9 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
+    if let Ok(names) = std::env::var("SEGUE_SABOTAGE") {
+        segue_engine::sabotage::take_away(&names);
+    }
     if let Err(error) = log::start(&arguments.log) {
         eprintln!("error: {error:#}");
         return ExitCode::from(2);

@@ -129,20 +129,6 @@ fn a_damaged_a_missing_and_an_extra_document_are_named() {
     assert_untouched(&engine, &prefix.name("day-1"));
 }
 
-/// A delete in the source is not carried yet: it must refuse the switch.
-#[test]
-fn a_document_deleted_from_the_source_refuses_the_switch() {
-    let engine = Engine::get();
-    let prefix = engine.prefix("deleted");
-    make_index(&engine, &prefix.name("day-1"), 1, 100);
-    let recipe = Recipe::new(&engine, &prefix, PLAIN);
-    recipe.run(0);
-    engine.json.delete(&format!("/{}/_doc/d42?refresh=true", prefix.name("day-1")));
-    let ended = recipe.command("cutover", &["--yes", "--json"]).run().expect(4);
-    assert!(ended.stdout.contains("1 extra") && ended.stdout.contains("d42"), "{}", ended.stdout);
-    assert_untouched(&engine, &prefix.name("day-1"));
-}
-
 /// A target that somebody emptied between verification and cutover is not switched to.
 #[test]
 fn a_target_that_was_emptied_is_not_switched_to() {

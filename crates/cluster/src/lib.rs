@@ -36,7 +36,7 @@ pub use health::{Colour, Health};
 pub use index::IndexState;
 pub use pressure::{NodePressure, Watermark, Watermarks};
 pub use product::{Distribution, Product, shard_preference};
-pub use read::{Fetch, Hit, Page, PageFault, PageRequest};
+pub use read::{CountRequest, Fetch, Hit, Page, PageFault, PageRequest};
 pub use search::{SearchHit, SearchPage};
 pub use stats::{IndexShards, ShardStats};
 pub use task::Task;

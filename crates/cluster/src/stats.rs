@@ -79,6 +79,15 @@ impl Counted {
         let what = format!("{} of {} shards answered {why}", self.successful, self.total);
         Err(Error::Incomplete { call, what })
     }
+
+    /// Refuses an answer that does not come from one shard.
+    pub(crate) fn exactly_one(&self, call: Box<Call>) -> Result<(), Error> {
+        if self.total == 1 {
+            return self.all_answered(call);
+        }
+        let what = format!("{} of {} shards answered, not 1 of 1", self.successful, self.total);
+        Err(Error::Incomplete { call, what })
+    }
 }
 
 #[derive(Deserialize)]

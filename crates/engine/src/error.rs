@@ -3,7 +3,7 @@
 use segue_model::balance::Unbalanced;
 use segue_model::gate::Predicate;
 use segue_model::governor::WaitingOn;
-use segue_model::id::{IndexName, Shard};
+use segue_model::id::{IndexName, SeqNo, Shard};
 use segue_model::journal::VerifySummary;
 use segue_model::part::PartState;
 use segue_model::phase::IllegalEvent;
@@ -95,6 +95,20 @@ pub enum Error {
         /// What changed.
         what: String,
     },
+    /// The source holds documents that should have been read and were not.
+    #[error(
+        "{part} holds documents in shard {shard} that were never read, though everything up to there \
+         was: {}",
+        named(numbers)
+    )]
+    Missed {
+        /// The part.
+        part: IndexName,
+        /// The shard.
+        shard: Shard,
+        /// The numbers of the first of them.
+        numbers: Vec<SeqNo>,
+    },
     /// Incarnations and rewrites of a target are used up.
     #[error("the versions of {target} are used up; a new target is needed")]
     VersionsUsedUp {
@@ -184,6 +198,11 @@ pub enum Error {
     Recipe(String),
 }
 
+fn named(numbers: &[SeqNo]) -> String {
+    let names: Vec<_> = numbers.iter().take(10).map(|n| format!("_seq_no {n}")).collect();
+    names.join(", ")
+}
+
 fn refusals(predicates: &[Predicate]) -> String {
     let lines: Vec<_> = predicates
         .iter()
@@ -214,7 +233,7 @@ impl Error {
         match self {
             Error::Stopped(Stop::Interrupted) => Ending::Interrupted,
             Error::Stopped(_) => Ending::Limit,
-            Error::Diverged { .. } => Ending::Diverged,
+            Error::Diverged { .. } | Error::Missed { .. } => Ending::Diverged,
             Error::Gate(_) | Error::BackedOut { .. } | Error::Contradiction(_) => Ending::Refused,
             _ => Ending::Failed,
         }
@@ -233,6 +252,7 @@ impl Error {
             Error::TakenOver { .. } => "SEG-E205",
             Error::SourceChanged { .. } => "SEG-E206",
             Error::VersionsUsedUp { .. } => "SEG-E207",
+            Error::Missed { .. } => "SEG-E208",
             Error::Journal { .. } | Error::JournalDamaged(_) => "SEG-E301",
             Error::Unbalanced { .. } | Error::Window(_) | Error::Task(_) => "SEG-E302",
             Error::Op(_) => "SEG-E303",

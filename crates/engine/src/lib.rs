@@ -1,5 +1,6 @@
 //! The shell of segue: it performs what the model decides.
 
+pub mod audit;
 pub mod checkpoint_store;
 pub mod cutover;
 pub mod error;
@@ -19,6 +20,7 @@ pub mod prepare;
 mod process;
 pub mod progress;
 pub mod report;
+pub mod sabotage;
 mod scan;
 pub mod session;
 mod turn;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use segue_model::balance::Balance;
-use segue_model::journal::Event;
+use segue_model::journal::{Event, VerifySummary};
 use segue_model::part::PartState;
 use segue_model::phase::Phase;
 use segue_model::plan::{Action, Plan, PlannedPart};
@@ -14,6 +14,7 @@ use segue_model::version::Rewrite;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::audit::{Audited, audit, rebuild};
 use crate::checkpoint_store::CheckpointStore;
 use crate::cutover::{cut_over, diagnose};
 use crate::error::{Doing, Ending, Error, Stop, chain};
@@ -25,6 +26,7 @@ use crate::pass::{Carrier, DeadLetters, Passed, source_identity};
 use crate::prepare::{open_epoch, prepare, restore, restore_after_switch};
 use crate::progress::Progress;
 use crate::report::{PartError, PartReport, Report, Totals};
+use crate::sabotage;
 use crate::session::Session;
 use crate::turn;
 use crate::verify::verify_all;
@@ -287,6 +289,7 @@ fn blank(planned: &PlannedPart, state: &PartState) -> PartReport {
         error: None,
         balance: Balance::default(),
         batches: 0,
+        deleted: 0,
         durations_ms: std::collections::BTreeMap::default(),
         verification: state.verified.clone().map(|(_, summary)| summary),
         cutover: state.cutover.as_ref().and_then(|cutover| cutover.window),
@@ -379,12 +382,16 @@ async fn carry_and_switch(
     let caught_up = catch_up(run, carrier).await;
     report.took("catch up", begun.elapsed());
     report.batches += caught_up?.batches;
+    let begun = Instant::now();
+    let audited = audit(carrier, run.target(), carrier.as_ref()).await;
+    report.took("audit", begun.elapsed());
+    report.deleted += audited?.deleted;
     restore(run).await?;
 
     run.session.healthy().await?;
     let begun = Instant::now();
     run.record(Event::VerifyStarted).await?;
-    let verified = verify_all(carrier, run.target()).await;
+    let verified = verify(run, carrier, report).await;
     report.took("verify", begun.elapsed());
     let positions = carrier.positions();
     run.record(Event::Verified { positions, summary: verified? }).await?;
@@ -404,6 +411,30 @@ async fn carry_and_switch(
     let closed = window?.closed_ms.unwrap_or(0);
     finish_watch(run).await?;
     Ok(format!("switched; the old name refused writes for {closed} ms"))
+}
+
+/// Compares source and target in full. Where the target holds documents that the source does not, and
+/// of which the inventory knows nothing, it is incomplete (a machine that lost power, a tombstone
+/// that was forgotten before a late request): it is made anew, once, which takes them away.
+async fn verify(
+    run: &PartRun,
+    carrier: &Arc<Carrier>,
+    report: &mut PartReport,
+) -> Result<VerifySummary, Error> {
+    let error = match verify_all(carrier, run.target()).await {
+        Err(error @ Error::Diverged { .. }) => error,
+        answer => return answer,
+    };
+    let Error::Diverged { summary, .. } = &error else { return Err(error) };
+    let too_much = ["extra", "stale"].iter().any(|class| summary.divergences.contains_key(*class));
+    if !too_much || sabotage::lacks("no-delete-audit") {
+        return Err(error);
+    }
+    let text = "the target holds what the source does not: all ids of both are compared";
+    run.session.listener().note(run.source(), text);
+    let Audited { deleted, .. } = rebuild(carrier, run.target(), carrier.as_ref()).await?;
+    report.deleted += deleted;
+    if deleted == 0 { Err(error) } else { verify_all(carrier, run.target()).await }
 }
 
 /// Passes until the part is near, or writers prove faster.

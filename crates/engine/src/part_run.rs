@@ -35,7 +35,11 @@ impl PartRun {
 
     /// The numbers to write with.
     pub fn lineage(&self) -> Lineage {
-        Lineage { incarnation: self.state.incarnation, rewrite: self.state.rewrite }
+        Lineage {
+            epoch: self.state.epoch.unwrap_or(Epoch(0)),
+            incarnation: self.state.incarnation,
+            rewrite: self.state.rewrite,
+        }
     }
 
     /// The write alias of the last epoch.

@@ -60,6 +60,9 @@ pub struct PartReport {
     pub balance: Balance,
     /// Bulk requests sent by this run.
     pub batches: u64,
+    /// Documents that this run deleted in the target, before the cutover, because the source does
+    /// not hold them any more.
+    pub deleted: u64,
     /// How long each step took in this run, in milliseconds.
     pub durations_ms: BTreeMap<&'static str, u64>,
     /// What verification counted.

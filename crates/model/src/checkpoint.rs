@@ -37,9 +37,13 @@ pub struct Checkpoint {
     pub pass_from: SeqNo,
     /// What became of the documents read so far, repeated windows included.
     pub balance: Balance,
-    /// How long the shard's inventory is, in bytes; what is beyond was not relied upon.
+    /// How long the shard's inventory is at least, in bytes.
     pub inventory_bytes: u64,
-    /// After which number the inventory begins; anything but −1 means that it was lost once.
+    /// The hash of the run that ends there.
+    #[serde(default)]
+    pub inventory_mark: u64,
+    /// −1 while the inventory holds every number from which the target may hold a document; anything
+    /// else once some of it was lost, until it is made anew.
     pub inventory_from: SeqNo,
 }
 
@@ -71,6 +75,7 @@ impl Checkpoint {
             pass_from: SeqNo::NONE,
             balance: Balance::default(),
             inventory_bytes: 0,
+            inventory_mark: 0,
             inventory_from: SeqNo::NONE,
         }
     }

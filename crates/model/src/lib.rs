@@ -8,6 +8,7 @@
 //! | recipe | [`recipe`] |
 //! | provenance, version, incarnation | [`version`] |
 //! | window, position, checkpoint | [`position`], [`checkpoint`] |
+//! | candidate, fate, settled number | [`audit`] |
 //! | balance | [`balance`] |
 //! | event, phase, part state | [`journal`], [`phase`], [`part`] |
 //! | digest, divergence | [`digest`] |
@@ -16,6 +17,7 @@
 //! | governor | [`governor`] |
 //! | lease, holder | [`lease`] |
 
+pub mod audit;
 pub mod balance;
 pub mod checkpoint;
 pub mod conflict;

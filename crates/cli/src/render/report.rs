@@ -34,6 +34,9 @@ fn part_text(out: &mut String, part: &PartReport) -> std::fmt::Result {
             part.batches
         )?;
     }
+    if part.deleted > 0 {
+        writeln!(out, "    {} deleted, as the source does not hold them any more", part.deleted)?;
+    }
     if let Some(v) = &part.verification {
         let sum: u64 = v.divergences.values().sum();
         writeln!(out, "    verified {} against {}, {sum} divergences", v.source, v.target)?;

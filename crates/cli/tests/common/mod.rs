@@ -56,6 +56,11 @@ impl Recipe {
         std::fs::write(self.folder.path().join(name), body.to_string()).unwrap();
     }
 
+    /// Loses what is kept on this machine: inventories and views.
+    pub fn lose_state(&self) {
+        std::fs::remove_dir_all(self.folder.path().join("state")).unwrap();
+    }
+
     /// Replaces a piece of the recipe's text.
     pub fn change(&self, from: &str, to: &str) {
         let text = std::fs::read_to_string(&self.file).unwrap();

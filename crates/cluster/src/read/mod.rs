@@ -1,11 +1,13 @@
 //! Reading one shard in the order of its `_seq_no`: the hot path of copying.
 
+mod count;
 mod hits;
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub use count::CountRequest;
 pub use hits::{Hit, Page, PageFault};
 
 use crate::{Cluster, Distribution, Error, Request, path, shard_preference};

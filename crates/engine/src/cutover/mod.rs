@@ -20,6 +20,7 @@ use segue_model::journal::{CutoverWindow, Event, VerifySummary};
 pub use back_out::{Fence, Patience, TakenBack, back_out_names, diagnose};
 pub use gate::pass_gate;
 
+use crate::audit::audit;
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
 use crate::pass::Carrier;
@@ -102,7 +103,12 @@ async fn attempt(
     let last = async {
         settle(run, carrier).await?;
         let passed = carrier.pass().await?;
-        let frozen = verify_window(carrier, &target, verified).await?;
+        let mut frozen = verify_window(carrier, &target, verified).await?;
+        // Right counts prove that there is nothing to delete.
+        if !frozen.counts_are_right() {
+            audit(carrier, &target, carrier.as_ref()).await?;
+            frozen.count_target(carrier, &target).await?;
+        }
         check_counts(run, &frozen)?;
         Ok::<_, Error>(passed.balance.read)
     };
@@ -168,12 +174,12 @@ async fn settle(run: &PartRun, carrier: &Carrier) -> Result<(), Error> {
 }
 
 fn check_counts(run: &PartRun, frozen: &Frozen) -> Result<(), Error> {
-    let expected = frozen.source_documents.saturating_sub(frozen.left_out);
+    let expected = frozen.expected();
     let allowed = run.session.recipe().cutover.max_dead_letters;
-    if frozen.target_documents != expected {
+    if !frozen.counts_are_right() {
         let reason = format!(
             "the target holds {} documents, {expected} expected ({} in the source, {} left out): \
-             documents were deleted from the source, or the target holds what it should not",
+             the target holds what it should not, or lacks what it should",
             frozen.target_documents, frozen.source_documents, frozen.left_out
         );
         return Err(Error::Diverged { reason, summary: VerifySummary::default() });

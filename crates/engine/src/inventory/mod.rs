@@ -1,13 +1,14 @@
-//! The inventory: what was copied from one source shard.
+//! The inventory: what was read of one source shard, and may therefore stand in the target.
 //!
 //! For every document read it holds the source's number, the document's id, routing and class
-//! (written, filtered, refused) and the target ids where they are not the same. Copying never reads
-//! it; the delete audit does, because a deleted document shows itself only by the absence of its
-//! number. It is kept as sorted **runs** in a local file per shard: each run covers one window, runs
-//! follow each other without gaps, and a run is synced to disk before a checkpoint relies on it.
+//! (written, filtered, refused) and the target ids where they are not the same. It is noted **before**
+//! the document is sent, so that it holds all that the target may hold, also after a crash; that it
+//! may hold more does no harm. The delete audit needs it, because a deleted document shows itself
+//! only by the absence of its number. It is kept as **runs** in a local file per shard, in the order
+//! in which they were read; the numbers alone are in memory too, one bit each.
 
+mod file;
 mod run;
-mod writer;
 
-pub use run::{Class, Entry, Run, RunError, read_run};
-pub use writer::{Inventory, read_all};
+pub use file::{Inventory, Place, Relied};
+pub use run::{Class, Content, Entry, Run, RunError};

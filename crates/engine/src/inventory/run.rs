@@ -1,17 +1,19 @@
-//! One run: the entries of one window, as bytes.
+//! One run: entries in ascending order of their numbers, or numbers that are settled, as bytes.
 //!
 //! ```text
 //! magic 4 | from i64 | to i64 | entries u32 | payload length u32 | xxh3-64 of payload | payload
 //! ```
 //!
-//! An entry in the payload: number as varint distance to the one before, class, flags, then id,
-//! routing and target ids as length-prefixed text. All integers are little-endian.
+//! All of a run lies in `(from, to]`. An entry in the payload: number as varint distance to the one
+//! before, class, flags, then id, routing and target ids as length-prefixed text. A settled number is
+//! its distance alone. All integers are little-endian.
 
 use segue_model::id::SeqNo;
 use segue_model::position::Window;
 use xxhash_rust::xxh3::xxh3_64;
 
-const MAGIC: [u8; 4] = *b"SGR1";
+const ENTRIES: [u8; 4] = *b"SGR1";
+const SETTLED: [u8; 4] = *b"SGS1";
 /// Bytes before the payload.
 pub(super) const HEADER: usize = 36;
 
@@ -21,7 +23,7 @@ const HAS_TARGETS: u8 = 2;
 /// What became of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// It stands in the target.
+    /// It stands in the target, or is about to.
     Written,
     /// The recipe leaves it out.
     Filtered,
@@ -58,13 +60,33 @@ pub struct Entry {
     pub target_ids: Vec<String>,
 }
 
-/// The entries of one window, as they are collected.
+/// A run, as it is collected.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
     payload: Vec<u8>,
-    entries: u32,
-    last: i64,
-    started: bool,
+    numbers: Vec<SeqNo>,
+}
+
+/// What a run holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Documents that were read.
+    Entries(Vec<Entry>),
+    /// Numbers that need no further look.
+    Settled(Vec<SeqNo>),
+}
+
+/// The start of a run's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    settled: bool,
+    /// All numbers of the run lie in it.
+    pub window: Window,
+    count: u32,
+    /// Bytes that follow.
+    pub length: usize,
+    /// The hash of these bytes.
+    pub hash: u64,
 }
 
 /// A run that cannot be read.
@@ -81,11 +103,8 @@ pub enum RunError {
 impl Run {
     /// Adds a document. Numbers have to ascend.
     pub fn push(&mut self, seq_no: SeqNo, id: &str, routing: Option<&str>, class: Class) {
-        let distance = if self.started { seq_no.0 - self.last } else { seq_no.0 };
-        debug_assert!(distance >= 0, "numbers of a run ascend");
-        (self.last, self.started) = (seq_no.0, true);
-        self.entries += 1;
-        varint(&mut self.payload, u64::try_from(distance).unwrap_or(0));
+        distance(&mut self.payload, self.numbers.last().copied(), seq_no);
+        self.numbers.push(seq_no);
         self.payload.push(class.code());
         self.payload.push(if routing.is_some() { HAS_ROUTING } else { 0 });
         text(&mut self.payload, id);
@@ -94,59 +113,89 @@ impl Run {
         }
     }
 
-    /// How many documents it holds.
-    pub fn len(&self) -> u32 {
-        self.entries
+    /// The numbers it holds.
+    pub fn numbers(&self) -> &[SeqNo] {
+        &self.numbers
     }
 
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
-        self.entries == 0
+        self.numbers.is_empty()
     }
 
-    /// The bytes of the run for `window`.
-    pub fn seal(&self, window: Window) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER + self.payload.len());
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&window.from.0.to_le_bytes());
-        bytes.extend_from_slice(&window.to.0.to_le_bytes());
-        bytes.extend_from_slice(&self.entries.to_le_bytes());
-        let length = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
-        bytes.extend_from_slice(&length.to_le_bytes());
-        bytes.extend_from_slice(&xxh3_64(&self.payload).to_le_bytes());
-        bytes.extend_from_slice(&self.payload);
-        bytes
+    pub(super) fn seal(&self) -> (Head, Vec<u8>) {
+        seal(ENTRIES, &self.numbers, &self.payload)
     }
 }
 
-/// Reads the run at the start of `bytes`: its window, its entries, and how many bytes it took.
-pub fn read_run(bytes: &[u8]) -> Result<(Window, Vec<Entry>, usize), RunError> {
-    let mut head = Reader { bytes: bytes.get(..HEADER).ok_or(RunError::Cut)? };
-    if head.take(4)? != MAGIC {
-        return Err(RunError::Damaged);
+/// A run that says that `numbers`, ascending, are settled.
+pub(super) fn seal_settled(numbers: &[SeqNo]) -> (Head, Vec<u8>) {
+    let mut payload = Vec::new();
+    let mut last = None;
+    for number in numbers {
+        distance(&mut payload, last, *number);
+        last = Some(*number);
     }
-    let from = SeqNo(i64::from_le_bytes(head.array()?));
-    let to = SeqNo(i64::from_le_bytes(head.array()?));
-    let count = u32::from_le_bytes(head.array()?);
-    let length = usize::try_from(u32::from_le_bytes(head.array()?)).unwrap_or(usize::MAX);
-    let hash = u64::from_le_bytes(head.array()?);
-    let end = HEADER.checked_add(length).ok_or(RunError::Damaged)?;
-    let payload = bytes.get(HEADER..end).ok_or(RunError::Cut)?;
-    if xxh3_64(payload) != hash {
-        return Err(RunError::Damaged);
+    seal(SETTLED, numbers, &payload)
+}
+
+fn seal(magic: [u8; 4], numbers: &[SeqNo], payload: &[u8]) -> (Head, Vec<u8>) {
+    let from = SeqNo(numbers.first().map_or(0, |first| first.0 - 1));
+    let to = numbers.last().copied().unwrap_or(from);
+    let count = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+    let (window, hash) = (Window { from, to }, xxh3_64(payload));
+    let mut bytes = Vec::with_capacity(HEADER + payload.len());
+    bytes.extend_from_slice(&magic);
+    bytes.extend_from_slice(&from.0.to_le_bytes());
+    bytes.extend_from_slice(&to.0.to_le_bytes());
+    bytes.extend_from_slice(&count.to_le_bytes());
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(&hash.to_le_bytes());
+    bytes.extend_from_slice(payload);
+    (Head { settled: magic == SETTLED, window, count, length: payload.len(), hash }, bytes)
+}
+
+fn distance(out: &mut Vec<u8>, last: Option<SeqNo>, number: SeqNo) {
+    let distance = number.0 - last.map_or(0, |last| last.0);
+    debug_assert!(distance >= 0, "numbers of a run ascend");
+    varint(out, u64::try_from(distance).unwrap_or(0));
+}
+
+impl Head {
+    pub(super) fn read(bytes: &[u8; HEADER]) -> Result<Head, RunError> {
+        let mut head = Reader { bytes };
+        let settled = match head.array()? {
+            ENTRIES => false,
+            SETTLED => true,
+            _ => return Err(RunError::Damaged),
+        };
+        let from = SeqNo(i64::from_le_bytes(head.array()?));
+        let to = SeqNo(i64::from_le_bytes(head.array()?));
+        let count = u32::from_le_bytes(head.array()?);
+        let length = usize::try_from(u32::from_le_bytes(head.array()?)).unwrap_or(usize::MAX);
+        let hash = u64::from_le_bytes(head.array()?);
+        Ok(Head { settled, window: Window { from, to }, count, length, hash })
     }
-    let mut reader = Reader { bytes: payload };
-    let mut entries = Vec::new();
-    let mut last = 0;
-    for _ in 0..count {
-        let entry = reader.entry(last)?;
-        last = entry.seq_no.0;
-        entries.push(entry);
-    }
-    if reader.bytes.is_empty() {
-        Ok((Window { from, to }, entries, end))
-    } else {
-        Err(RunError::Damaged)
+
+    /// Reads the bytes that follow the head.
+    pub(super) fn content(&self, payload: &[u8]) -> Result<Content, RunError> {
+        if payload.len() < self.length {
+            return Err(RunError::Cut);
+        }
+        if xxh3_64(payload) != self.hash {
+            return Err(RunError::Damaged);
+        }
+        let mut reader = Reader { bytes: payload };
+        let mut last = SeqNo(0);
+        let content = if self.settled {
+            let numbers = (0..self.count).map(|_| reader.number(&mut last));
+            Content::Settled(numbers.collect::<Result<_, _>>()?)
+        } else {
+            let entries = (0..self.count).map(|_| reader.entry(&mut last));
+            Content::Entries(entries.collect::<Result<_, _>>()?)
+        };
+        if reader.bytes.is_empty() { Ok(content) } else { Err(RunError::Damaged) }
     }
 }
 
@@ -182,8 +231,14 @@ impl<'a> Reader<'a> {
         String::from_utf8(self.take(length)?.to_vec()).map_err(|_| RunError::Damaged)
     }
 
-    fn entry(&mut self, last: i64) -> Result<Entry, RunError> {
+    fn number(&mut self, last: &mut SeqNo) -> Result<SeqNo, RunError> {
         let distance = i64::try_from(self.varint()?).map_err(|_| RunError::Damaged)?;
+        *last = SeqNo(last.0.checked_add(distance).ok_or(RunError::Damaged)?);
+        Ok(*last)
+    }
+
+    fn entry(&mut self, last: &mut SeqNo) -> Result<Entry, RunError> {
+        let seq_no = self.number(last)?;
         let [class, flags] = self.array()?;
         let class = Class::of(class).ok_or(RunError::Damaged)?;
         let id = self.text()?;
@@ -194,7 +249,6 @@ impl<'a> Reader<'a> {
                 target_ids.push(self.text()?);
             }
         }
-        let seq_no = SeqNo(last.checked_add(distance).ok_or(RunError::Damaged)?);
         Ok(Entry { seq_no, id, routing, class, target_ids })
     }
 }
@@ -218,14 +272,16 @@ mod tests {
 
     use super::*;
 
-    fn window() -> Window {
-        Window { from: SeqNo(-1), to: SeqNo(1 << 40) }
+    fn read(bytes: &[u8]) -> Result<(Head, Content), RunError> {
+        let head = Head::read(bytes.first_chunk().ok_or(RunError::Cut)?)?;
+        let payload = &bytes[HEADER..];
+        Ok((head, head.content(&payload[..head.length.min(payload.len())])?))
     }
 
     proptest! {
         #[test]
         fn a_run_gives_back_what_was_put_in(
-            documents in prop::collection::vec((0i64..1000, ".{0,80}", prop::option::of(".{0,9}"), 0u8..3), 0..40)
+            documents in prop::collection::vec((0i64..1000, ".{0,80}", prop::option::of(".{0,9}"), 0u8..3), 1..40)
         ) {
             let (mut run, mut expected, mut seq) = (Run::default(), Vec::new(), -1);
             for (step, id, routing, class) in documents {
@@ -234,10 +290,14 @@ mod tests {
                 run.push(SeqNo(seq), &id, routing.as_deref(), class);
                 expected.push(Entry { seq_no: SeqNo(seq), id, routing, class, target_ids: vec![] });
             }
-            let mut bytes = run.seal(window());
-            let length = bytes.len();
-            bytes.extend_from_slice(b"what follows");
-            prop_assert_eq!(read_run(&bytes), Ok((window(), expected, length)));
+            let numbers = run.numbers().to_vec();
+            let window = Window { from: SeqNo(numbers[0].0 - 1), to: SeqNo(seq) };
+            let (head, bytes) = run.seal();
+            prop_assert_eq!(head.window, window);
+            prop_assert_eq!(read(&bytes), Ok((head, Content::Entries(expected))));
+            let (head, bytes) = seal_settled(&numbers);
+            prop_assert_eq!(head.window, window);
+            prop_assert_eq!(read(&bytes), Ok((head, Content::Settled(numbers))));
         }
 
         #[test]
@@ -246,13 +306,13 @@ mod tests {
             for seq in 0..10 {
                 run.push(SeqNo(seq), "an-id", Some("r"), Class::Written);
             }
-            let whole = run.seal(window());
+            let (_, whole) = run.seal();
             let cut = cut % whole.len();
-            prop_assert!(read_run(&whole[..cut]).is_err());
+            prop_assert!(read(&whole[..cut]).is_err());
             let mut changed = whole.clone();
             let at = HEADER + flip % (whole.len() - HEADER);
             changed[at] ^= 1;
-            prop_assert_eq!(read_run(&changed), Err(RunError::Damaged));
+            prop_assert_eq!(read(&changed), Err(RunError::Damaged));
         }
     }
 }

@@ -62,7 +62,7 @@ pub(super) struct Settled {
 }
 
 /// Why items go into another attempt.
-enum Again {
+pub(super) enum Again {
     /// The cluster asks for less: tried for as long as health is waited for.
     Throttled(String),
     /// Something failed on the way: tried as often as the recipe says.
@@ -223,7 +223,12 @@ impl Carrier {
         }
     }
 
-    async fn wait_before(&self, attempt: u32, begun: Instant, why: Again) -> Result<(), Error> {
+    pub(super) async fn wait_before(
+        &self,
+        attempt: u32,
+        begun: Instant,
+        why: Again,
+    ) -> Result<(), Error> {
         let limits = self.session.limits();
         let (given_up, reason) = match why {
             Again::Throttled(reason) => (begun.elapsed() >= limits.health_wait, reason),
@@ -245,7 +250,7 @@ fn backoff(first: Duration, attempt: u32) -> Duration {
     bound.mul_f64(0.5 + 0.5 * crate::moment::jitter())
 }
 
-fn retry_class(error: &segue_cluster::Error) -> Option<Again> {
+pub(super) fn retry_class(error: &segue_cluster::Error) -> Option<Again> {
     match error.class() {
         Class::Throttled => Some(Again::Throttled(error.to_string())),
         Class::NeverSent | Class::MaybeApplied | Class::Unavailable => {

@@ -19,7 +19,7 @@ use crate::page::PageReader;
 const BODY_BYTES: usize = 8 << 20;
 
 /// Works until no window is left.
-pub(super) async fn run(carrier: Arc<Carrier>, number: u32) -> Result<Passed, Error> {
+pub(super) async fn work(carrier: Arc<Carrier>, number: u32) -> Result<Passed, Error> {
     let limits = carrier.session.limits();
     let mut lane = Lane {
         worker: carrier.program.worker(),
@@ -62,21 +62,27 @@ struct Lane<'a> {
 impl Lane<'_> {
     async fn carry(&mut self, shard: &ShardCarrier, window: Window) -> Result<(), Error> {
         let mut settled = Settled::default();
-        let mut run = Run::default();
         let mut after = Some(window.from);
         while let Some(from) = after {
             let turned = self.pages.turn(shard.shard(), from, window.to).await?;
             let hits: Vec<_> = turned.page.hits().collect();
+            // Before any of it is sent, so that the inventory holds all that the target may hold.
+            shard.note(&noted(hits.iter().map(|hit| (hit, Kind::Written))))?;
             self.write(shard.shard(), &hits, &mut settled).await?;
-            for (hit, class) in hits.iter().zip(settled.classes.drain(..)) {
-                run.push(SeqNo(hit.seq_no), &hit.id, hit.routing.as_deref(), class);
+            let classes: Vec<_> = settled.classes.drain(..).collect();
+            let left_out = || {
+                hits.iter().zip(classes.iter().copied()).filter(|(_, kind)| *kind != Kind::Written)
+            };
+            shard.note(&noted(left_out()))?;
+            if shard.written_before() {
+                self.carrier.leave_out(shard.shard(), left_out().map(|(hit, _)| hit)).await?;
             }
             after = turned.next;
         }
         if !settled.dead_letters.is_empty() {
             self.carrier.dead_letters.keep(&settled.dead_letters).await?;
         }
-        shard.finish(window, &settled.balance, &run)?;
+        shard.finish(window, &settled.balance)?;
         self.passed.balance.add(&settled.balance);
         self.passed.batches += settled.batches;
         shard.save_if_due().await
@@ -139,6 +145,14 @@ impl Lane<'_> {
         }
         Ok(())
     }
+}
+
+fn noted<'a>(hits: impl Iterator<Item = (&'a Hit<'a>, Kind)>) -> Run {
+    let mut run = Run::default();
+    for (hit, kind) in hits {
+        run.push(SeqNo(hit.seq_no), &hit.id, hit.routing.as_deref(), kind);
+    }
+    run
 }
 
 /// The kind of a dead letter that the pipeline itself refused.

@@ -9,6 +9,7 @@
 mod batch;
 mod dead_letter;
 mod lane;
+mod remove;
 mod shard;
 
 use std::sync::Arc;
@@ -17,23 +18,26 @@ use std::time::Instant;
 use segue_cluster::IndexShards;
 use segue_model::balance::Balance;
 use segue_model::checkpoint::{Checkpoint, Continuation, ShardIdentity};
-use segue_model::id::{AliasName, HistoryUuid, IndexName, IndexUuid, SeqNo, Shard};
+use segue_model::id::{AliasName, Epoch, HistoryUuid, IndexName, IndexUuid, SeqNo, Shard};
 use segue_model::journal::SourceIdentity;
 use segue_model::version::{Incarnation, Op, OpOverflow, Provenance, Rewrite};
 use segue_transform::Bound;
 use tokio::task::JoinSet;
 
 pub use dead_letter::{DEAD_LETTER_INDEX, DeadLetter, DeadLetters};
-use shard::ShardCarrier;
+pub use remove::Gone;
+pub(crate) use shard::ShardCarrier;
 
 use crate::checkpoint_store::CheckpointStore;
 use crate::error::{Doing, Error};
 use crate::progress::Progress;
 use crate::session::Session;
 
-/// Which operation numbers a part writes, and through which alias.
+/// Which operation numbers a part writes, and who wrote before.
 #[derive(Clone, Debug)]
 pub struct Lineage {
+    /// Counts the processes that may write: only in the first nobody wrote before.
+    pub epoch: Epoch,
     /// Which meaning operation numbers have.
     pub incarnation: Incarnation,
     /// Which projection of them is being written.
@@ -156,7 +160,13 @@ impl Carrier {
                 }
             }
             checkpoint.identity = identity;
-            shards.push(ShardCarrier::open(store.clone(), kept, checkpoint, &folder)?);
+            shards.push(ShardCarrier::open(
+                store.clone(),
+                kept,
+                checkpoint,
+                &folder,
+                lineage.epoch,
+            )?);
         }
         let dead_letters = DeadLetters::of(session, source);
         let syncs_lazily = syncs_lazily(session, source).await?;
@@ -202,6 +212,21 @@ impl Carrier {
         u32::try_from(self.shards.len()).unwrap_or(u32::MAX)
     }
 
+    /// Each shard.
+    pub(crate) fn shards(&self) -> &[ShardCarrier] {
+        &self.shards
+    }
+
+    /// Whether the next delete audit knows of the operation that wrote `provenance`, and so takes
+    /// what it wrote away if the source does not hold it.
+    pub(crate) fn will_audit(&self, provenance: Provenance) -> bool {
+        let (seq_no, shard) = provenance.op.source(self.shard_count());
+        provenance.incarnation == self.lineage.incarnation
+            && self.shards.iter().any(|carrier| {
+                carrier.shard() == shard && carrier.with_held(|h| h.contains(seq_no))
+            })
+    }
+
     /// The part's dead letters.
     pub fn dead_letters(&self) -> &DeadLetters {
         &self.dead_letters
@@ -210,6 +235,11 @@ impl Carrier {
     /// The numbers that the part writes with.
     pub fn lineage(&self) -> &Lineage {
         &self.lineage
+    }
+
+    /// Whether the source's global checkpoint moves only when it is flushed or some seconds have passed.
+    pub(crate) fn syncs_lazily(&self) -> bool {
+        self.syncs_lazily
     }
 
     /// The part's pipeline.
@@ -258,7 +288,7 @@ impl Carrier {
             self.session.listener().note(&self.source, "a primary changed: the pass is repeated");
             for ((shard, now), before) in self.shards.iter().zip(&after).zip(&terms) {
                 if now != before {
-                    shard.step_back()?;
+                    shard.step_back();
                 }
             }
         }
@@ -288,7 +318,7 @@ impl Carrier {
     async fn run_lanes(self: &Arc<Self>) -> Result<Passed, Error> {
         let mut lanes = JoinSet::new();
         for number in 0..self.session.limits().lanes.max(1) {
-            lanes.spawn(lane::run(Arc::clone(self), number));
+            lanes.spawn(lane::work(Arc::clone(self), number));
         }
         let mut passed = Passed::default();
         let mut first_error = None;

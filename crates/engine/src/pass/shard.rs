@@ -4,21 +4,28 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use segue_model::audit::Numbers;
 use segue_model::balance::Balance;
 use segue_model::checkpoint::{Checkpoint, ShardIdentity};
-use segue_model::id::{SeqNo, Shard};
+use segue_model::id::{Epoch, SeqNo, Shard};
 use segue_model::position::{Window, Windows};
+use segue_model::version::Incarnation;
 
 use crate::checkpoint_store::{CheckpointStore, Kept};
 use crate::error::Error;
-use crate::inventory::{Inventory, Run};
+use crate::inventory::{Entry, Inventory, Place, Relied, Run};
 
 /// How long finished windows may wait for their checkpoint: what a crash makes us repeat.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
+/// The epoch before which nobody wrote to the target.
+const FIRST_EPOCH: Epoch = Epoch(1);
+/// In place of the number after which a whole inventory begins.
+const LOST: SeqNo = SeqNo(0);
+
 /// One shard while it is carried.
 #[derive(Debug)]
-pub(super) struct ShardCarrier {
+pub(crate) struct ShardCarrier {
     shard: Shard,
     store: CheckpointStore,
     state: Mutex<State>,
@@ -30,6 +37,9 @@ struct State {
     checkpoint: Checkpoint,
     windows: Windows,
     inventory: Inventory,
+    /// Whether the target may hold documents of the shard, under older numbers than those of the
+    /// pass.
+    written_before: bool,
 }
 
 impl ShardCarrier {
@@ -38,30 +48,19 @@ impl ShardCarrier {
         kept: Kept,
         mut checkpoint: Checkpoint,
         folder: &Path,
+        epoch: Epoch,
     ) -> Result<ShardCarrier, Error> {
         let shard = checkpoint.shard;
         let position = checkpoint.position;
-        // A pass that is repeated ends its windows elsewhere: the inventory begins anew there, and
-        // the audit is told by `inventory_from`.
-        let stepped_back = kept.checkpoint.as_ref().is_some_and(|c| c.position > position);
-        let opened = if stepped_back || position == SeqNo::NONE {
-            None
-        } else {
-            Inventory::open(folder, shard, checkpoint.inventory_bytes, position)?
-        };
-        let inventory = match opened {
-            Some(inventory) => inventory,
-            None => {
-                checkpoint.inventory_from = position;
-                checkpoint.inventory_bytes = 0;
-                Inventory::begin(folder, shard, position)?
-            }
-        };
+        let (inventory, whole) =
+            inventory(folder, shard, kept.checkpoint.as_ref(), checkpoint.incarnation, epoch)?;
+        checkpoint.inventory_from = if whole { SeqNo::NONE } else { LOST };
         let windows = Windows::new(position, position, 1);
+        let written_before = epoch > FIRST_EPOCH;
         Ok(ShardCarrier {
             shard,
             store,
-            state: Mutex::new(State { checkpoint, windows, inventory }),
+            state: Mutex::new(State { checkpoint, windows, inventory, written_before }),
             kept: tokio::sync::Mutex::new((kept, Instant::now())),
         })
     }
@@ -71,11 +70,11 @@ impl ShardCarrier {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn shard(&self) -> Shard {
+    pub(crate) fn shard(&self) -> Shard {
         self.shard
     }
 
-    pub(super) fn position(&self) -> SeqNo {
+    pub(crate) fn position(&self) -> SeqNo {
         self.state().windows.position()
     }
 
@@ -97,31 +96,40 @@ impl ShardCarrier {
         }
         state.checkpoint.identity = identity;
         let position = state.windows.position();
+        state.written_before |= position > SeqNo::NONE;
         state.checkpoint.pass_from = position;
         state.windows = Windows::new(position, bound, wanted);
         Ok(u64::try_from(bound.0 - position.0).unwrap_or(0))
     }
 
     /// The pass is not to be trusted: it is repeated from where it began.
-    pub(super) fn step_back(&self) -> Result<(), Error> {
+    pub(super) fn step_back(&self) {
         let mut state = self.state();
         let position = state.checkpoint.pass_from;
         state.windows = Windows::new(position, position, 1);
-        state.inventory.step_back(position)?;
-        state.checkpoint.inventory_from = position;
-        Ok(())
+        state.written_before = true;
     }
 
     pub(super) fn next_window(&self) -> Option<Window> {
         self.state().windows.next_window()
     }
 
+    /// Notes what is about to be sent.
+    pub(crate) fn note(&self, run: &Run) -> Result<(), Error> {
+        self.state().inventory.add(run)
+    }
+
+    /// Whether the target may hold an older version of what is read now. Within the very first pass
+    /// no document is read twice.
+    pub(super) fn written_before(&self) -> bool {
+        self.state().written_before
+    }
+
     /// Records a finished window.
-    pub(super) fn finish(&self, window: Window, balance: &Balance, run: &Run) -> Result<(), Error> {
+    pub(super) fn finish(&self, window: Window, balance: &Balance) -> Result<(), Error> {
         balance.check().map_err(|source| Error::Unbalanced { shard: self.shard, source })?;
         let mut state = self.state();
         let state = &mut *state;
-        state.inventory.add(window, run)?;
         state.windows.finish(window, balance.read)?;
         state.checkpoint.balance.add(balance);
         Ok(())
@@ -137,17 +145,81 @@ impl ShardCarrier {
     }
 
     /// Moves the stored checkpoint to the position, after the inventory is durable up to it.
-    pub(super) async fn save(&self) -> Result<(), Error> {
+    pub(crate) async fn save(&self) -> Result<(), Error> {
         let mut kept = self.kept.lock().await;
         let checkpoint = tokio::task::block_in_place(|| {
             let mut state = self.state();
             let state = &mut *state;
-            state.checkpoint.inventory_bytes = state.inventory.sync()?;
+            let Relied { bytes, mark } = state.inventory.sync()?;
+            (state.checkpoint.inventory_bytes, state.checkpoint.inventory_mark) = (bytes, mark);
             state.checkpoint.position = state.windows.position();
             Ok::<_, Error>(state.checkpoint.clone())
         })?;
         self.store.save(&mut kept.0, &checkpoint).await?;
         kept.1 = Instant::now();
         Ok(())
+    }
+
+    /// Whether the inventory holds every number from which the target may hold a document.
+    pub(crate) fn is_inventory_whole(&self) -> bool {
+        self.state().checkpoint.inventory_from == SeqNo::NONE
+    }
+
+    /// Says that it does.
+    pub(crate) fn inventory_is_whole(&self) {
+        self.state().checkpoint.inventory_from = SeqNo::NONE;
+    }
+
+    /// Looks at the numbers that were read and are not settled.
+    pub(crate) fn with_held<T>(&self, look: impl FnOnce(&Numbers) -> T) -> T {
+        look(self.state().inventory.held())
+    }
+
+    /// The runs of the inventory in which some of `numbers` may stand.
+    pub(crate) fn places(&self, numbers: &Numbers) -> Vec<Place> {
+        self.state().inventory.places(numbers)
+    }
+
+    /// The entries of a run.
+    pub(crate) fn entries(&self, place: Place) -> Result<Vec<Entry>, Error> {
+        self.state().inventory.entries(place)
+    }
+
+    /// Notes that `numbers`, ascending, need no further look.
+    pub(crate) fn settle(&self, numbers: &[SeqNo]) -> Result<(), Error> {
+        self.state().inventory.settle(numbers)
+    }
+}
+
+/// Opens the inventory of a shard; whether it holds all that the target may hold.
+///
+/// The numbers of another incarnation mean other operations. Those of another rewrite are the same,
+/// and what they wrote still stands in the target.
+fn inventory(
+    folder: &Path,
+    shard: Shard,
+    kept: Option<&Checkpoint>,
+    incarnation: Incarnation,
+    epoch: Epoch,
+) -> Result<(Inventory, bool), Error> {
+    let opened = match kept {
+        Some(kept) if kept.incarnation == incarnation => {
+            let relied = Relied { bytes: kept.inventory_bytes, mark: kept.inventory_mark };
+            let whole = kept.inventory_from == SeqNo::NONE;
+            Inventory::open(folder, shard, relied)?.map(|inventory| (inventory, whole))
+        }
+        // Whoever died before its first checkpoint has left a file behind, if it had sent anything.
+        None if incarnation == Incarnation::FIRST && epoch > FIRST_EPOCH => {
+            Inventory::open(folder, shard, Relied::default())?.map(|inventory| {
+                let whole = !inventory.is_empty();
+                (inventory, whole)
+            })
+        }
+        None if incarnation == Incarnation::FIRST => Some((Inventory::begin(folder, shard)?, true)),
+        _ => None,
+    };
+    match opened {
+        Some(opened) => Ok(opened),
+        None => Ok((Inventory::begin(folder, shard)?, false)),
     }
 }

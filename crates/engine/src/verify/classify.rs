@@ -269,6 +269,11 @@ impl Look<'_> {
                         let detail = format!("target holds {version}, source is at {at}");
                         (DivergenceClass::Stale, detail)
                     }
+                    // It was deleted after the pass: the next audit takes it away.
+                    (Some(_), None) if self.will_audit(version) => {
+                        found.lagging += 1;
+                        continue;
+                    }
                     (Some(_), None) => {
                         (DivergenceClass::Extra, "the source does not hold it any more".to_owned())
                     }
@@ -293,6 +298,10 @@ impl Look<'_> {
         // Its number belongs to an index that is gone. The highest position is the careful answer:
         // a document is called lag only if it certainly will be looked at again.
         self.positions.iter().copied().max()
+    }
+
+    fn will_audit(&self, version: Version) -> bool {
+        matches!(version.origin(), Origin::Ours(was) if self.carrier.will_audit(was))
     }
 
     async fn look_up(

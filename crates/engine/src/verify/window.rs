@@ -35,6 +35,31 @@ pub struct Frozen {
     pub compared: u64,
 }
 
+impl Frozen {
+    /// How many documents the target is to hold.
+    pub fn expected(&self) -> u64 {
+        self.source_documents.saturating_sub(self.left_out)
+    }
+
+    /// Whether it holds as many.
+    pub fn counts_are_right(&self) -> bool {
+        self.target_documents == self.expected()
+    }
+
+    /// Counts the target once more.
+    pub async fn count_target(
+        &mut self,
+        carrier: &Carrier,
+        target: &IndexName,
+    ) -> Result<(), Error> {
+        let (cluster, target) = (carrier.session().cluster(), target.as_str());
+        cluster.refresh(target).await.doing(|| format!("refreshing {target}"))?;
+        let counted = cluster.count(target, None).await;
+        self.target_documents = counted.doing(|| format!("counting {target}"))?;
+        Ok(())
+    }
+}
+
 /// Compares what changed since `verified` (positions and what was counted there), and the counts.
 /// The source has to be closed and carried to its end.
 pub async fn verify_window(
@@ -66,13 +91,10 @@ pub async fn verify_window(
     summary = divergences.conclude(summary)?;
 
     let counting = |index: &IndexName| format!("counting {index}");
-    let cluster = session.cluster();
-    cluster.refresh(target.as_str()).await.doing(|| format!("refreshing {target}"))?;
     let source = carrier.source();
     frozen.source_documents =
-        cluster.count(source.as_str(), None).await.doing(|| counting(source))?;
-    frozen.target_documents =
-        cluster.count(target.as_str(), None).await.doing(|| counting(target))?;
+        session.cluster().count(source.as_str(), None).await.doing(|| counting(source))?;
+    frozen.count_target(carrier, target).await?;
 
     let left_out_before = before.filtered + before.dead_lettered;
     let unchanged = frozen.source_documents.saturating_sub(frozen.compared);

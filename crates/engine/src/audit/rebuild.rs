@@ -1,0 +1,180 @@
+//! Making a lost inventory anew, from the ids of source and target.
+//!
+//! The source's live numbers are noted, and kept as one bit each. Then the target is read: each of
+//! its documents says in its version which number it came from. Where that number is not live any
+//! more, or belongs to an earlier incarnation, what stands there has to go; this is the whole audit,
+//! of all that happened while there was no inventory.
+
+use segue_cluster::{Fetch, Hit};
+use segue_model::audit::{Now, Numbers, gone_at};
+use segue_model::id::{IndexName, SeqNo};
+use segue_model::version::{Origin, Provenance, Version};
+
+use super::{AT_ONCE, Audited, Remove, ask};
+use crate::error::{Doing, Error};
+use crate::inventory::{Class, Run};
+use crate::page::PageReader;
+use crate::pass::{Carrier, Gone, ShardCarrier};
+use crate::scan::everything;
+
+/// A document of the target whose number is not live.
+struct Left {
+    id: String,
+    routing: Option<String>,
+    stands: Provenance,
+}
+
+/// Makes the inventory anew, and takes out of `target` what does not stand in the source. No pass
+/// may run meanwhile.
+pub async fn rebuild(
+    carrier: &Carrier,
+    target: &IndexName,
+    remove: &impl Remove,
+) -> Result<Audited, Error> {
+    let (session, source) = (carrier.session(), carrier.source());
+    let live = loop {
+        let looking = || format!("looking at the primaries of {source}");
+        let terms = session.cluster().primary_terms(source.as_str()).await.doing(looking)?;
+        let refreshing = || format!("refreshing {source}");
+        session.cluster().refresh(source.as_str()).await.doing(refreshing)?;
+        let mut live = Vec::new();
+        for shard in carrier.shards() {
+            live.push(read_source(carrier, shard).await?);
+        }
+        if ask::is_safe(carrier, &terms).await? {
+            break live;
+        }
+    };
+    let mut audited = Audited::default();
+    let mut pages = PageReader::new(session, target, Fetch::IdsOnly);
+    let (mut some, mut beyond) = (Vec::new(), Vec::new());
+    for stretch in everything(session, target).await? {
+        let mut after = Some(stretch.from);
+        while let Some(from) = after {
+            session.check_stop()?;
+            let turned = pages.turn(stretch.shard, from, stretch.to).await?;
+            for hit in turned.page.hits() {
+                match standing(carrier, &live, &hit) {
+                    Standing::Right => {}
+                    Standing::Gone(left) => some.push(left),
+                    Standing::Beyond(left) => beyond.push(left),
+                }
+            }
+            note(carrier, &mut beyond)?;
+            after = turned.next;
+            if some.len() >= AT_ONCE {
+                audited.add(remove_some(carrier, remove, &mut some).await?);
+            }
+        }
+    }
+    audited.add(remove_some(carrier, remove, &mut some).await?);
+    for shard in carrier.shards() {
+        shard.inventory_is_whole();
+        shard.save().await?;
+    }
+    Ok(audited)
+}
+
+/// Notes every live document of a shard up to its position; returns their numbers.
+async fn read_source(carrier: &Carrier, shard: &ShardCarrier) -> Result<Numbers, Error> {
+    let session = carrier.session();
+    let mut pages = PageReader::new(session, carrier.source(), Fetch::IdsOnly);
+    let mut live = Numbers::default();
+    let mut after = Some(SeqNo::NONE).filter(|none| *none < shard.position());
+    while let Some(from) = after {
+        session.check_stop()?;
+        let turned = pages.turn(shard.shard(), from, shard.position()).await?;
+        let mut run = Run::default();
+        for hit in turned.page.hits() {
+            let number = SeqNo(hit.seq_no);
+            live.insert(number);
+            if !shard.with_held(|held| held.contains(number)) {
+                run.push(number, &hit.id, hit.routing.as_deref(), Class::Written);
+            }
+        }
+        shard.note(&run)?;
+        after = turned.next;
+    }
+    Ok(live)
+}
+
+/// What the audit has to do with a document of the target.
+enum Standing {
+    /// Nothing: its number is live, or it is not ours and verification will name it.
+    Right,
+    /// Its number is not live any more.
+    Gone(Left),
+    /// Its number is beyond the position: it was sent by a process that died.
+    Beyond(Left),
+}
+
+fn standing(carrier: &Carrier, live: &[Numbers], hit: &Hit<'_>) -> Standing {
+    let Origin::Ours(stands) = Version(hit.version).origin() else { return Standing::Right };
+    let incarnation = carrier.lineage().incarnation;
+    let left = || {
+        let routing = hit.routing.as_ref().map(ToString::to_string);
+        Left { id: hit.id.to_string(), routing, stands }
+    };
+    if stands.incarnation != incarnation {
+        let earlier = stands.incarnation < incarnation;
+        return if earlier { Standing::Gone(left()) } else { Standing::Right };
+    }
+    let (seq_no, shard) = stands.op.source(carrier.shard_count());
+    let of = carrier.shards().iter().zip(live).find(|(of, _)| of.shard() == shard);
+    match of {
+        Some((_, live)) if live.contains(seq_no) => Standing::Right,
+        Some((of, _)) if seq_no > of.position() => Standing::Beyond(left()),
+        _ => Standing::Gone(left()),
+    }
+}
+
+/// Notes what a process that died had sent: the next pass reads it again, or it is gone by then.
+fn note(carrier: &Carrier, beyond: &mut Vec<Left>) -> Result<(), Error> {
+    if beyond.is_empty() {
+        return Ok(());
+    }
+    beyond.sort_by_key(|left| left.stands);
+    for of in carrier.shards() {
+        let mut run = Run::default();
+        for left in &*beyond {
+            let (seq_no, shard) = left.stands.op.source(carrier.shard_count());
+            if shard == of.shard() {
+                run.push(seq_no, &left.id, left.routing.as_deref(), Class::Written);
+            }
+        }
+        of.note(&run)?;
+    }
+    beyond.clear();
+    Ok(())
+}
+
+/// Takes away what stands there. What the source holds of it under a later number is brought, or
+/// left out, by a pass; it is not touched, as the delete stands just above the version that was seen.
+async fn remove_some(
+    carrier: &Carrier,
+    remove: &impl Remove,
+    some: &mut Vec<Left>,
+) -> Result<Audited, Error> {
+    let keys: Vec<_> = some.iter().map(|l| (l.id.as_str(), l.routing.as_deref())).collect();
+    let now = ask::ask(carrier, &keys).await?;
+    let (incarnation, shards) = (carrier.lineage().incarnation, carrier.shard_count());
+    let mut gone = Vec::new();
+    for (left, now) in some.iter().zip(now) {
+        let (seq_no, shard) = left.stands.op.source(shards);
+        let same = left.stands.incarnation == incarnation;
+        let delete = match now {
+            // It is there after all.
+            Now::At(at) if same && at == seq_no => continue,
+            Now::Absent if same => {
+                let of = carrier.shards().iter().find(|carrier| carrier.shard() == shard);
+                let position = of.map_or(seq_no, ShardCarrier::position);
+                gone_at(incarnation, position, shard, shards)?
+            }
+            _ => Provenance { delete: true, ..left.stands },
+        };
+        gone.push(Gone { id: left.id.clone(), routing: left.routing.clone(), delete });
+    }
+    remove.remove(&gone).await?;
+    some.clear();
+    Ok(Audited { deleted: gone.len() as u64, waiting: 0 })
+}
