@@ -6,6 +6,7 @@ use segue_engine::checkpoint_store::CheckpointStore;
 use segue_engine::progress::Listener;
 use segue_model::balance::Balance;
 use segue_model::id::IndexName;
+use segue_model::lease::Holder;
 use segue_model::part::PartState;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -32,18 +33,23 @@ pub async fn run(options: &StatusOptions) -> anyhow::Result<ExitCode> {
                 balance.add(&checkpoint.balance);
             }
         }
-        parts.push((source, state, balance));
+        let holder = session.leases().holder(source).await?;
+        parts.push((source, state, balance, holder));
     }
     if options.json {
-        let parts: Vec<_> = parts.iter().map(|(s, state, b)| as_json(s, state, b)).collect();
+        let parts: Vec<_> =
+            parts.iter().map(|(s, state, b, h)| as_json(s, state, b, h.as_ref())).collect();
         println!("{}", json!({ "migration": session.migration(), "parts": parts }));
         return Ok(ExitCode::SUCCESS);
     }
     if parts.is_empty() {
         println!("{}: nothing has begun", session.migration());
     }
-    for (source, state, balance) in parts {
+    for (source, state, balance, holder) in parts {
         println!("{source}\n    {}", state.phase);
+        if let Some(holder) = holder {
+            println!("    {holder} works on it");
+        }
         println!(
             "    {} read, {} written, {} already there, {} filtered, {} dead letters",
             balance.read,
@@ -56,13 +62,19 @@ pub async fn run(options: &StatusOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(source: &IndexName, state: &PartState, balance: &Balance) -> serde_json::Value {
+fn as_json(
+    source: &IndexName,
+    state: &PartState,
+    balance: &Balance,
+    holder: Option<&Holder>,
+) -> serde_json::Value {
     json!({
         "source": source,
         "target": state.target,
         "state": state.phase,
         "text": state.phase.to_string(),
         "balance": balance,
+        "holder": holder,
         "cutover": state.cutover.as_ref().and_then(|cutover| cutover.window),
     })
 }
