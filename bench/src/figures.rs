@@ -17,7 +17,8 @@ impl Figures {
         Figures { docs, rows: BTreeMap::new() }
     }
 
-    fn add(&mut self, name: &str, value: f64) {
+    /// One reading of one figure.
+    pub fn add(&mut self, name: &str, value: f64) {
         eprintln!("  {name}: {value:.2}");
         self.rows.entry(name.to_owned()).or_default().push(value);
     }
@@ -74,6 +75,9 @@ impl fmt::Display for Figures {
             let (min, max) = (min.copied().unwrap_or(0.0), max.copied().unwrap_or(0.0));
             let median = self.median(name).unwrap_or(0.0);
             writeln!(f, "| {name} | {min:.2} | {median:.2} | {max:.2} |")?;
+        }
+        if !RATIOS.iter().any(|(what, _, _)| self.rows.contains_key(*what)) {
+            return Ok(());
         }
         writeln!(f, "\n| ratio of medians | measured | aim |\n| --- | --: | --: |")?;
         for (what, by, aim) in RATIOS {

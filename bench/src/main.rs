@@ -1,26 +1,48 @@
-//! segue against the engine's own copy, on the same data, in one run, in turns.
+//! segue measured on real engines: its copy against the engine's own, on the same data, in one run, in
+//! turns; and its switch under writers.
 //!
-//! `cargo build --release --package segue && cargo run --release --package segue-bench`
+//! `cargo build --release --package segue && cargo run --release --package segue-bench -- copy`
 
 mod event;
 mod figures;
 mod program;
 mod reindex;
 mod replay;
+mod windows;
+mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
-use clap::Parser;
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
 use segue_testkit::Engine;
 
 use figures::Figures;
 use program::Program;
 use reindex::Target;
+use windows::Windows;
 
-/// Paired measurements of segue.
+/// Measurements of segue on an engine of their own.
 #[derive(Debug, Parser)]
-struct Wanted {
+struct Arguments {
+    /// The release binary.
+    #[arg(long, global = true, default_value = "target/release/segue")]
+    segue: PathBuf,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Copying, enriching and comparing, beside the engine's own copy.
+    Copy(Copying),
+    /// Switching under writers: refusals, deletes, lag, and what writers notice.
+    Windows(Windows),
+}
+
+/// What is copied.
+#[derive(Debug, Args)]
+struct Copying {
     /// Documents of about 0.45 kB, in two shards.
     #[arg(long, default_value_t = 500_000)]
     docs: u32,
@@ -30,39 +52,44 @@ struct Wanted {
     /// How often everything is measured.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// The release binary.
-    #[arg(long, default_value = "target/release/segue")]
-    segue: PathBuf,
 }
 
 fn main() -> anyhow::Result<()> {
-    let wanted = Wanted::parse();
-    ensure!(wanted.segue.exists(), "build it first: cargo build --release --package segue");
+    let arguments = Arguments::parse();
+    let segue = arguments.segue.canonicalize();
+    let segue = segue.context("build it first: cargo build --release --package segue")?;
     let mut options = segue_sandbox::Options::named("bench")?;
     options.heap = "2g".parse()?;
     options.fresh = true;
     let mut talk = |line: &str| eprintln!("{line}");
     let running = segue_sandbox::up(&options, &mut talk)?;
-    let measured = measure(&wanted, &Engine::at(&running.url));
+    let engine = Engine::at(&running.url);
+    let measured = match &arguments.what {
+        What::Copy(wanted) => measure(&segue, wanted, &engine).map(|figures| figures.to_string()),
+        What::Windows(wanted) => {
+            windows::measure(&segue, wanted, &engine).map(|figures| figures.to_string())
+        }
+    };
     segue_sandbox::remove(&options, &mut talk)?;
     print!("{}", measured?);
     Ok(())
 }
 
-fn measure(wanted: &Wanted, engine: &Engine) -> anyhow::Result<Figures> {
+fn measure(segue: &Path, wanted: &Copying, engine: &Engine) -> anyhow::Result<Figures> {
     eprintln!("making {} events and {} records", wanted.docs, wanted.records);
     event::make_events(engine, "bench-events", wanted.docs, wanted.records);
     event::make_records(engine, "bench-records", wanted.records);
     let mut figures = Figures::new(wanted.docs);
     for round in 0..wanted.rounds {
         eprintln!("round {}", round + 1);
-        one_round(wanted, engine, round, &mut figures).context("a round failed")?;
+        one_round(segue, wanted, engine, round, &mut figures).context("a round failed")?;
     }
     Ok(figures)
 }
 
 fn one_round(
-    wanted: &Wanted,
+    segue: &Path,
+    wanted: &Copying,
     engine: &Engine,
     round: u32,
     figures: &mut Figures,
@@ -70,8 +97,8 @@ fn one_round(
     // The order turns from round to round, so that none always meets the warmer engine.
     for step in 0..5 {
         match (step + round) % 5 {
-            0 => copy(wanted, engine, figures)?,
-            1 => enrich(wanted, engine, figures)?,
+            0 => copy(segue, wanted, engine, figures)?,
+            1 => enrich(segue, wanted, engine, figures)?,
             2 => figures.other("_reindex", reindex::time(engine, "1", Target::Default)?),
             3 => {
                 figures
@@ -86,8 +113,13 @@ fn one_round(
     Ok(())
 }
 
-fn copy(wanted: &Wanted, engine: &Engine, figures: &mut Figures) -> anyhow::Result<()> {
-    let program = Program::new(&wanted.segue, &engine.url)?;
+fn copy(
+    segue: &Path,
+    wanted: &Copying,
+    engine: &Engine,
+    figures: &mut Figures,
+) -> anyhow::Result<()> {
+    let program = Program::new(segue, &engine.url)?;
     let ran = program.run("copy", "bench-events", "", wanted.docs)?;
     clear(engine);
     figures.segue("segue copy", &ran);
@@ -96,8 +128,13 @@ fn copy(wanted: &Wanted, engine: &Engine, figures: &mut Figures) -> anyhow::Resu
 
 /// Enriches the events, then reads the enriched documents and writes the same bytes by the shortest
 /// way there is.
-fn enrich(wanted: &Wanted, engine: &Engine, figures: &mut Figures) -> anyhow::Result<()> {
-    let program = Program::new(&wanted.segue, &engine.url)?;
+fn enrich(
+    segue: &Path,
+    wanted: &Copying,
+    engine: &Engine,
+    figures: &mut Figures,
+) -> anyhow::Result<()> {
+    let program = Program::new(segue, &engine.url)?;
     let ran = program.run("enrich", "bench-events", event::PIPELINE, wanted.docs)?;
     figures.segue("segue enriched", &ran);
     let seconds = replay::time(engine, "bench-events-v2", wanted.docs)?;
