@@ -1,6 +1,7 @@
 //! The project's chores, in Rust so that they run wherever the project builds:
-//! `cargo xtask test` and `cargo xtask tidy`.
+//! `cargo xtask test`, `cargo xtask tidy` and `cargo xtask campaign`.
 
+mod campaign;
 mod docs;
 mod leg;
 mod run;
@@ -35,6 +36,8 @@ enum Chore {
     /// Files that grew too long, marks of unfinished work, paths of one machine, codes without a
     /// page, links that lead nowhere.
     Tidy,
+    /// Random workloads under random faults on a real engine, judged by an independent checker.
+    Campaign(campaign::Told),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +55,7 @@ fn chore(chore: Chore) -> anyhow::Result<()> {
     match chore {
         Chore::Test(wanted) => tests::run(&wanted),
         Chore::Tidy => tidy::run(),
+        Chore::Campaign(told) => campaign::run(&told),
     }
 }
 

@@ -267,6 +267,31 @@ impl Running {
         }
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits so long for its end, and says whether it has ended.
+    ///
+    /// # Panics
+    /// If it cannot be waited for.
+    #[track_caller]
+    pub fn has_ended(&mut self, patience: Duration) -> bool {
+        self.wait(patience).is_some()
+    }
+
+    /// Kills it (signal 9) if it has not ended by itself, and says how it ended.
+    ///
+    /// # Panics
+    /// If it cannot be waited for.
+    #[must_use]
+    #[track_caller]
+    pub fn kill(self) -> Ended {
+        self.end_within(Duration::ZERO).0
+    }
+
     fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
         let until = Instant::now() + patience;
         loop {

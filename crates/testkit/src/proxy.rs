@@ -8,6 +8,7 @@ mod exchange;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ use crate::engine::Engine;
 pub enum Fault {
     /// The request is passed on late.
     Delay(Duration),
+    /// The connection is closed at once, and the engine gets the request so much later: to the client
+    /// a time-out, to the engine a straggler.
+    Late(Duration),
     /// The connection is closed in the middle of the request: the engine never sees it whole.
     CutRequest,
     /// The engine acts, and the connection is closed in the middle of its answer.
@@ -97,6 +101,7 @@ struct Struck {
 
 struct Shared {
     upstream: SocketAddr,
+    watched: Mutex<Vec<(String, Arc<AtomicU64>)>>,
     faults: Mutex<Faults>,
     struck: Mutex<Struck>,
 }
@@ -122,6 +127,7 @@ impl Proxy {
         let Ok(upstream) = address.parse() else { panic!("{address} is not an address and port") };
         let shared = Arc::new(Shared {
             upstream,
+            watched: Mutex::default(),
             faults: Mutex::new(faults),
             struck: Mutex::new(Struck::default()),
         });
@@ -151,6 +157,15 @@ impl Proxy {
         self.shared.struck().requests
     }
 
+    /// Counts the requests whose path contains `text`, from the next one on, when they come in and
+    /// before any fault strikes. It ends when the counter is dropped.
+    #[must_use]
+    pub fn watch(&self, text: &str) -> Arc<AtomicU64> {
+        let count = Arc::new(AtomicU64::new(0));
+        self.shared.watched().push((text.to_owned(), Arc::clone(&count)));
+        count
+    }
+
     /// Replaces the faults from the next request on.
     pub fn set(&self, faults: Faults) {
         *self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
@@ -168,7 +183,17 @@ impl Shared {
         self.struck.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn watched(&self) -> std::sync::MutexGuard<'_, Vec<(String, Arc<AtomicU64>)>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn strike(&self, path: &str) -> Option<Fault> {
+        self.watched().retain(|(text, count)| {
+            if path.contains(text.as_str()) {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            Arc::strong_count(count) > 1
+        });
         let fault = self.faults.lock().unwrap_or_else(PoisonError::into_inner).strike(path);
         let mut struck = self.struck();
         struck.requests += 1;

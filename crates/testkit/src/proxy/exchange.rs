@@ -34,6 +34,14 @@ pub(super) async fn one(
             sleep(time).await;
             pass(client, &ask(upstream, &request.bytes).await?).await
         }
+        Some(Fault::Late(time)) => {
+            tokio::spawn(async move {
+                sleep(time).await;
+                // Nobody waits for the answer.
+                let _unheard = ask(upstream, &request.bytes).await;
+            });
+            Ok(false)
+        }
         Some(Fault::CutRequest) => {
             let mut engine = TcpStream::connect(upstream).await?;
             engine.write_all(&request.bytes[..request.bytes.len() / 2]).await?;

@@ -1,0 +1,206 @@
+//! The independent checker: what was found against what was acknowledged.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::history::{History, Wrong};
+use crate::look::Found;
+use crate::scenario::Scenario;
+use crate::writer::{Book, id, routing, unnamed};
+
+/// What kind of thing is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Acknowledged, and not there.
+    Lost,
+    /// There, though it was deleted or left out last.
+    Resurrected,
+    /// Not the content that was acknowledged last.
+    Stale,
+    /// Content as acknowledged, but what the pipeline adds or the routing is not right.
+    Wrong,
+    /// There twice, or never written.
+    Extra,
+    /// A report that does not add up.
+    Unbalanced,
+    /// Not done within the bound after the faults had stopped.
+    Stuck,
+    /// A block, a write alias or a pipeline that nobody took away.
+    LeftOver,
+    /// A name that does not stand on exactly the target.
+    Misbound,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Lost,
+        Self::Resurrected,
+        Self::Stale,
+        Self::Wrong,
+        Self::Extra,
+        Self::Unbalanced,
+        Self::Stuck,
+        Self::LeftOver,
+        Self::Misbound,
+    ];
+}
+
+/// One thing that is wrong after a run.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Finding {
+    pub kind: Kind,
+    pub what: String,
+    /// What was found of a document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    /// What was done to it, in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
+}
+
+impl Finding {
+    pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), found: None, history: None }
+    }
+
+    fn of(kind: Kind, number: u64, found: Option<&Found>, history: Option<&History>) -> Self {
+        Self {
+            kind,
+            what: format!("document {number}"),
+            found: found.map(|found| format!("{found:?}")),
+            history: history.cloned(),
+        }
+    }
+}
+
+/// Judges every document that was ever written, and every one that is there.
+pub(crate) fn judge(scenario: &Scenario, book: &Book, found: &[Found]) -> Vec<Finding> {
+    let workload = &scenario.workload;
+    let mut by_number: BTreeMap<u64, Vec<&Found>> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for document in found {
+        match number_of(scenario, document).filter(|number| book.contains_key(number)) {
+            Some(number) => by_number.entry(number).or_default().push(document),
+            None => findings.push(Finding {
+                found: Some(format!("{document:?}")),
+                ..Finding::new(Kind::Extra, format!("{} was never written", document.id))
+            }),
+        }
+    }
+    for (number, history) in book {
+        let there = by_number.remove(number).unwrap_or_default();
+        if there.len() > 1 {
+            findings.push(Finding::of(Kind::Extra, *number, Some(there[1]), Some(history)));
+        }
+        let first = there.first().copied();
+        let wrong = history.judge(scenario.pipeline, first.map(|found| &found.fields));
+        let kind = wrong.map(|wrong| match wrong {
+            Wrong::Lost => Kind::Lost,
+            Wrong::Resurrected => Kind::Resurrected,
+            Wrong::Stale => Kind::Stale,
+            Wrong::Enrichment => Kind::Wrong,
+        });
+        let routed = first.is_none_or(|found| found.routing == routing(workload, *number));
+        if let Some(kind) = kind.or((!routed).then_some(Kind::Wrong)) {
+            findings.push(Finding::of(kind, *number, first, Some(history)));
+        }
+    }
+    findings
+}
+
+/// The number of a found document: by its id, or, where the engine gave it one, by what it carries.
+fn number_of(scenario: &Scenario, found: &Found) -> Option<u64> {
+    let workload = &scenario.workload;
+    if let Some(number) = found.fields.get("unnamed").and_then(serde_json::Value::as_u64) {
+        return unnamed(workload, number).then_some(number);
+    }
+    let number = found.id.strip_prefix('d')?.parse().ok()?;
+    (id(workload, number).as_deref() == Some(&found.id)).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::faults::Surroundings;
+    use crate::history::{Op, Outcome, Place};
+    use crate::oracle::Pipeline;
+    use crate::scenario::Bounds;
+
+    fn scenario() -> Scenario {
+        let surroundings = Surroundings { nodes: 1, kills: 0, stragglers: true };
+        let bounds =
+            Bounds { documents: 100, deletes: true, redirect: false, mode: None, surroundings };
+        let mut scenario = Scenario::draw(1, &bounds);
+        scenario.pipeline = Pipeline::None;
+        scenario.workload.unnamed = true;
+        scenario.workload.routed = true;
+        scenario
+    }
+
+    fn found(id: &str, routing: Option<&str>, fields: &serde_json::Value) -> Found {
+        Found {
+            id: id.to_owned(),
+            index: "x".to_owned(),
+            routing: routing.map(str::to_owned),
+            fields: fields.as_object().unwrap().clone(),
+        }
+    }
+
+    /// Documents 0 (routed), 1 (without an id of its own), 2 (plain); 3 was deleted.
+    fn book() -> Book {
+        let acknowledged = Outcome::Acknowledged(Place::Old);
+        let mut book = Book::new();
+        for number in 0..4_u64 {
+            let mut fields = json!({ "n": number });
+            if number == 1 {
+                fields["unnamed"] = json!(1);
+            }
+            let op = Op::Index(fields.as_object().unwrap().clone());
+            book.entry(number).or_default().note(op, acknowledged);
+        }
+        book.entry(3).or_default().note(Op::Delete, acknowledged);
+        book
+    }
+
+    fn right() -> Vec<Found> {
+        vec![
+            found("d0", Some("r0"), &json!({ "n": 0 })),
+            found("abcdef", None, &json!({ "n": 1, "unnamed": 1 })),
+            found("d2", None, &json!({ "n": 2 })),
+        ]
+    }
+
+    fn kinds(found: &[Found]) -> Vec<Kind> {
+        judge(&scenario(), &book(), found).into_iter().map(|finding| finding.kind).collect()
+    }
+
+    #[test]
+    fn what_is_right_gives_no_finding() {
+        assert_eq!(kinds(&right()), []);
+    }
+
+    #[test]
+    fn everything_that_was_planted_is_found() {
+        let planted = |plant: fn(&mut Vec<Found>)| {
+            let mut found = right();
+            plant(&mut found);
+            kinds(&found)
+        };
+        assert_eq!(planted(|f| drop(f.remove(2))), [Kind::Lost]);
+        assert_eq!(planted(|f| drop(f.remove(1))), [Kind::Lost]);
+        assert_eq!(planted(|f| f[2].fields["n"] = json!(7)), [Kind::Stale]);
+        assert_eq!(planted(|f| f[0].routing = None), [Kind::Wrong]);
+        assert_eq!(
+            planted(|f| f.push(found("d3", Some("r3"), &json!({ "n": 3 })))),
+            [Kind::Resurrected]
+        );
+        assert_eq!(planted(|f| f.push(found("d9", None, &json!({ "n": 9 })))), [Kind::Extra]);
+        assert_eq!(planted(|f| f.push(f[1].clone())), [Kind::Extra]);
+        assert_eq!(planted(|f| f.push(found("x", None, &json!({})))), [Kind::Extra]);
+    }
+}
