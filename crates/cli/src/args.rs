@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -60,6 +61,10 @@ pub enum Command {
     /// Helps with a migration that `run` has begun, from this machine or another: takes the parts that
     /// nobody works on, and those of processes that died, until all is done.
     Worker(PlanOptions),
+    /// Gives parts up before their switch: the source stays as it was, what was made is removed.
+    Abandon(AbandonOptions),
+    /// Deletes what is no longer needed some days after the switch: the copies of the old indices.
+    Cleanup(CleanupOptions),
     /// Lifts a block when the process that set it dies; started by segue itself.
     #[command(hide = true)]
     Watchdog(RecipeFile),
@@ -85,6 +90,40 @@ pub struct PlanOptions {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Parts of a recipe that the journal knows.
+#[derive(Debug, Args)]
+pub struct PartsOptions {
+    #[command(flatten)]
+    pub file: RecipeFile,
+    /// Only the parts with this capture, such as month=2025-06; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub only: Vec<(String, String)>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct AbandonOptions {
+    #[command(flatten)]
+    pub parts: PartsOptions,
+    /// Don't ask.
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CleanupOptions {
+    #[command(flatten)]
+    pub parts: PartsOptions,
+    /// Only what the names have not stood for since at least this long ago, such as 12h or 0s.
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
+    pub older_than: Duration,
+    /// Don't ask.
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -169,6 +208,11 @@ pub struct SandboxOptions {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    segue_model::recipe::duration(text)
+        .ok_or_else(|| format!("{text:?} is not a whole number with ms, s, m, h or d, such as 7d"))
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

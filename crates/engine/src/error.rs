@@ -79,6 +79,14 @@ pub enum Error {
     /// Journal and cluster contradict each other; nothing is done before someone has looked.
     #[error("the journal and the cluster contradict each other: {}", .0.join("; "))]
     Contradiction(Vec<String>),
+    /// The names have moved: there is nothing to give up any more.
+    #[error("{part} is {phase}: only what has not switched can be given up")]
+    Switched {
+        /// The part.
+        part: IndexName,
+        /// Where it stands.
+        phase: String,
+    },
     /// Another process has taken over the part (or switched it).
     #[error("another process has taken over {part}: {how}")]
     TakenOver {
@@ -234,7 +242,10 @@ impl Error {
             Error::Stopped(Stop::Interrupted) => Ending::Interrupted,
             Error::Stopped(_) => Ending::Limit,
             Error::Diverged { .. } | Error::Missed { .. } => Ending::Diverged,
-            Error::Gate(_) | Error::BackedOut { .. } | Error::Contradiction(_) => Ending::Refused,
+            Error::Gate(_)
+            | Error::BackedOut { .. }
+            | Error::Contradiction(_)
+            | Error::Switched { .. } => Ending::Refused,
             _ => Ending::Failed,
         }
     }
@@ -253,6 +264,7 @@ impl Error {
             Error::SourceChanged { .. } => "SEG-E206",
             Error::VersionsUsedUp { .. } => "SEG-E207",
             Error::Missed { .. } => "SEG-E208",
+            Error::Switched { .. } => "SEG-E210",
             Error::Journal { .. } | Error::JournalDamaged(_) => "SEG-E301",
             Error::Unbalanced { .. } | Error::Window(_) | Error::Task(_) => "SEG-E302",
             Error::Op(_) => "SEG-E303",

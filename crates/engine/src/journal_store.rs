@@ -1,13 +1,13 @@
 //! The journal as it is kept in the cluster: the index `segue-journal`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use segue_cluster::{Class, Cluster, Creation};
 use segue_model::id::{IndexName, MigrationName};
 use segue_model::journal::{Event, Record};
 use segue_model::part::PartState;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::{Doing, Error, illegal};
 use crate::moment;
@@ -95,6 +95,11 @@ impl JournalStore {
 
     /// All records of the migration, by stream and number.
     pub async fn records(&self) -> Result<Vec<Record>, Error> {
+        self.search(json!({ "term": { "migration": self.migration } })).await
+    }
+
+    /// The records that match `query`, by migration, stream and number.
+    async fn search(&self, query: Value) -> Result<Vec<Record>, Error> {
         let mut records = Vec::new();
         let reading = || format!("reading the journal of {}", self.migration);
         match self.cluster.refresh(JOURNAL_INDEX).await {
@@ -103,15 +108,15 @@ impl JournalStore {
         }
         let mut after = None;
         loop {
-            let mut query = json!({
+            let mut body = json!({
                 "size": PAGE,
-                "query": { "term": { "migration": self.migration } },
-                "sort": [{ "stream": "asc" }, { "number": "asc" }]
+                "query": query,
+                "sort": [{ "migration": "asc" }, { "stream": "asc" }, { "number": "asc" }]
             });
             if let Some(sort) = after.take() {
-                query["search_after"] = sort;
+                body["search_after"] = sort;
             }
-            let page = self.cluster.search(JOURNAL_INDEX, &query).await.doing(reading)?;
+            let page = self.cluster.search(JOURNAL_INDEX, &body).await.doing(reading)?;
             for hit in &page.hits {
                 let text = hit.source.as_ref().map_or("null", |source| source.get());
                 let stored: Stored = serde_json::from_str(text).map_err(|source| {
@@ -124,6 +129,33 @@ impl JournalStore {
                 _ => return Ok(records),
             }
         }
+    }
+
+    /// Which other migrations have to do with `index`, with the part by which they do: as its source,
+    /// its target or its kept copy.
+    pub async fn elsewhere(
+        &self,
+        index: &IndexName,
+    ) -> Result<Vec<(MigrationName, IndexName)>, Error> {
+        let query = json!({ "bool": {
+            "must_not": [{ "term": { "migration": self.migration } }],
+            "filter": [{ "bool": { "should": [
+                { "term": { "part": index } },
+                { "terms": { "kind": ["prepare_started", "cutover_started"] } }
+            ]}}]
+        }});
+        let mut found = BTreeSet::new();
+        for record in self.search(query).await? {
+            let named = match &record.event {
+                Event::PrepareStarted { target, .. } => target == index,
+                Event::CutoverStarted { keep, .. } => keep == index,
+                _ => false,
+            };
+            if let Some(part) = record.part.filter(|part| named || part == index) {
+                found.insert((record.migration, part));
+            }
+        }
+        Ok(found.into_iter().collect())
     }
 
     /// Appends `event` as record `number` of a stream. Of two processes that append the same number

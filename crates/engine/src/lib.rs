@@ -1,7 +1,9 @@
 //! The shell of segue: it performs what the model decides.
 
+pub mod abandon;
 pub mod audit;
 pub mod checkpoint_store;
+pub mod cleanup;
 pub mod cutover;
 pub mod error;
 mod fetch;

@@ -14,6 +14,7 @@ use segue_model::version::Rewrite;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::abandon;
 use crate::audit::{Audited, audit, rebuild};
 use crate::checkpoint_store::CheckpointStore;
 use crate::cutover::{cut_over, diagnose};
@@ -81,8 +82,6 @@ pub async fn recover(session: &Session) -> Result<(), Error> {
         }
         let text = "an earlier process died while it cut over: looking how that ended";
         session.listener().note(&source, text);
-        let uuid = state.source.as_ref().map(|source| source.uuid.clone());
-        let target = state.target.clone().unwrap_or_else(|| source.clone());
         let held = match turn::take_to_recover(session, &source).await {
             Ok(Some(held)) => Some(held),
             Ok(None) => continue,
@@ -92,9 +91,7 @@ pub async fn recover(session: &Session) -> Result<(), Error> {
                 None
             }
         };
-        let planned = PlannedPart::known(source, uuid, target);
-        let mut run = PartRun { session: session.clone(), planned, state };
-        let diagnosed = diagnose(&mut run).await;
+        let diagnosed = diagnose(&mut PartRun::known(session, &source, state)).await;
         if let Some(held) = held {
             held.give_back().await;
         }
@@ -330,6 +327,14 @@ async fn migrate(
         )]));
     }
     run.resume().await?;
+    if run.state.phase.is_given_up() {
+        // Only what was planned as such begins anew: this process may have waited for its turn since.
+        if run.planned.action != Action::Migrate {
+            let how = "it was given up meanwhile".to_owned();
+            return Err(Error::TakenOver { part: run.source().clone(), how });
+        }
+        abandon::begin_anew(run).await?;
+    }
     if matches!(run.state.phase, Phase::CuttingOver { .. }) {
         diagnose(run).await?;
     }

@@ -23,6 +23,15 @@ pub struct PartRun {
 }
 
 impl PartRun {
+    /// A part as the journal alone knows it: enough to find out how a cutover ended, and to give it
+    /// up; not to copy.
+    pub fn known(session: &Session, source: &IndexName, state: PartState) -> PartRun {
+        let uuid = state.source.as_ref().map(|source| source.uuid.clone());
+        let target = state.target.clone().unwrap_or_else(|| source.clone());
+        let planned = PlannedPart::known(source.clone(), uuid, target);
+        PartRun { session: session.clone(), planned, state }
+    }
+
     /// The part's source.
     pub fn source(&self) -> &IndexName {
         &self.planned.source

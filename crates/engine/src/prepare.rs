@@ -12,6 +12,7 @@ use segue_model::id::IndexUuid;
 use segue_model::journal::Event;
 use serde_json::{Map, Value, json};
 
+use crate::abandon;
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
 use crate::pass::source_identity;
@@ -78,8 +79,13 @@ async fn own_target(run: &PartRun) -> Result<Option<IndexUuid>, Error> {
     let meta = &there.mappings["_meta"]["segue"];
     let ours =
         meta["migration"] == json!(run.session.migration()) && meta["part"] == json!(run.source());
-    if ours {
+    if ours && meta["incarnation"] == json!(run.state.incarnation) {
         return Ok(Some(IndexUuid::new(there.uuid)));
+    }
+    // Of a beginning that was given up: a request of its process came late.
+    if ours && there.docs == 0 {
+        abandon::delete(&run.session, run.source(), target).await?;
+        return Ok(None);
     }
     Err(Error::Recipe(format!(
         "the target {target} exists and was not made by this migration: remove it or choose another \

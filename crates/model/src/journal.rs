@@ -3,7 +3,8 @@
 //! A **record** is one event of one stream. A stream is a part, or the migration as a whole. Records
 //! are numbered without gaps from 1 and created with `op_type=create`, so that of two processes that
 //! append the same number exactly one succeeds; the other reads again and decides anew. Wall time
-//! stands in a record for people; nothing is decided by it.
+//! stands in a record for people; nothing is decided by it but whether the time
+//! for which something is kept is over.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ pub struct Record {
     pub part: Option<IndexName>,
     /// Its number in the stream, from 1.
     pub number: u64,
-    /// When, in milliseconds since 1970; for people only.
+    /// When, in milliseconds since 1970; for people, and for retention.
     pub at_ms: u64,
     /// Which process wrote it.
     pub by: String,
@@ -191,8 +192,22 @@ pub enum Event {
     RollbackStarted,
     /// The old index serves again.
     RolledBack,
+    /// Giving up begins: from here on anything that was made may be gone.
+    AbandonStarted,
     /// Given up before the switch.
     Abandoned,
+    /// What was given up is begun anew, as if it had never been.
+    BegunAnew {
+        /// Which meaning operation numbers have from here on.
+        incarnation: Incarnation,
+    },
+    /// An index of ours is no longer needed: from here on it may be gone.
+    Retired {
+        /// Its name.
+        index: IndexName,
+        /// Its UUID.
+        uuid: IndexUuid,
+    },
 }
 
 impl Event {
@@ -220,7 +235,10 @@ impl Event {
             Event::Resumed => "resumed",
             Event::RollbackStarted => "rollback_started",
             Event::RolledBack => "rolled_back",
+            Event::AbandonStarted => "abandon_started",
             Event::Abandoned => "abandoned",
+            Event::BegunAnew { .. } => "begun_anew",
+            Event::Retired { .. } => "retired",
         }
     }
 }

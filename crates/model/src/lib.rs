@@ -20,6 +20,7 @@
 pub mod audit;
 pub mod balance;
 pub mod checkpoint;
+pub mod cleanup;
 pub mod conflict;
 pub mod digest;
 pub mod gate;
@@ -34,4 +35,5 @@ pub mod phase;
 pub mod plan;
 pub mod position;
 pub mod recipe;
+pub mod selection;
 pub mod version;

@@ -30,6 +30,9 @@ pub struct PartState {
     pub verified: Option<(Vec<SeqNo>, VerifySummary)>,
     /// The cutover that was last begun.
     pub cutover: Option<Cutover>,
+    /// The index that is no longer needed and may be gone: after the switch the kept copy, after the
+    /// way back the target.
+    pub retired: Option<IndexName>,
 }
 
 /// A cutover as the journal knows it.
@@ -61,6 +64,7 @@ impl Default for PartState {
             epoch: None,
             verified: None,
             cutover: None,
+            retired: None,
         }
     }
 }
@@ -122,6 +126,17 @@ impl PartState {
                 if let Some(cutover) = &mut self.cutover {
                     cutover.window = Some(*window);
                 }
+            }
+            Event::Retired { index, .. } => self.retired = Some(index.clone()),
+            // Epochs are never used twice: a request of the first beginning may still be on its way.
+            Event::BegunAnew { incarnation } => {
+                *self = PartState {
+                    phase: self.phase.clone(),
+                    records: self.records,
+                    epoch: self.epoch,
+                    incarnation: *incarnation,
+                    ..PartState::default()
+                };
             }
             _ => {}
         }

@@ -66,7 +66,10 @@ fn every_event() -> Vec<Event> {
         Event::Resumed,
         Event::RollbackStarted,
         Event::RolledBack,
+        Event::AbandonStarted,
         Event::Abandoned,
+        Event::BegunAnew { incarnation: Incarnation::LAST },
+        Event::Retired { index: IndexName::new("k"), uuid: IndexUuid::new("u") },
     ]
 }
 
@@ -155,18 +158,71 @@ fn records_survive_their_stored_form() {
     }
 }
 
+/// The states of every prefix of `straight`, with how many events made each.
+fn along_the_way() -> Vec<(usize, PartState)> {
+    let events = straight();
+    (0..=events.len()).map(|n| (n, PartState::fold(&events[..n]).unwrap())).collect()
+}
+
+#[test]
+fn a_part_is_given_up_before_its_cutover_only_and_by_two_records() {
+    for (steps, state) in along_the_way() {
+        let given_up = state.phase.next(&Event::AbandonStarted);
+        assert_eq!(given_up.is_ok(), steps < 8, "{}", state.phase);
+        assert!(state.phase.next(&Event::Abandoned).is_err(), "{}", state.phase);
+        let mut failed = state.clone();
+        if failed.apply(&Event::Failed { reason: reason() }).is_ok() {
+            assert_eq!(failed.phase.next(&Event::AbandonStarted), Ok(Phase::Abandoning));
+        }
+    }
+}
+
+#[test]
+fn what_is_being_given_up_can_only_be_given_up() {
+    for event in every_event() {
+        let after = Phase::Abandoning.next(&event);
+        assert_eq!(after.is_ok(), event == Event::Abandoned, "{}", event.name());
+    }
+}
+
+#[test]
+fn begun_anew_means_nothing_is_known_but_epochs_go_on() {
+    let mut events = straight()[..6].to_vec();
+    events.extend([Event::AbandonStarted, Event::Abandoned]);
+    let incarnation = Incarnation::FIRST.next().unwrap();
+    events.push(Event::BegunAnew { incarnation });
+    let state = PartState::fold(&events).unwrap();
+    let epoch = Some(Epoch(1));
+    let expected = PartState { records: 9, incarnation, epoch, ..PartState::default() };
+    assert_eq!(state, expected);
+}
+
+#[test]
+fn only_what_is_done_with_is_retired() {
+    let retired = Event::Retired { index: IndexName::new("k"), uuid: IndexUuid::new("u") };
+    for (steps, mut state) in along_the_way() {
+        let finished = steps == straight().len();
+        assert_eq!(state.apply(&retired).is_ok(), finished, "{}", state.phase);
+        assert_eq!(state.retired.is_some(), finished);
+    }
+    assert_eq!(Phase::RolledBack.next(&retired), Ok(Phase::RolledBack));
+    for phase in [Phase::Watching, Phase::RollingBack, Phase::Abandoned] {
+        assert!(phase.next(&retired).is_err(), "{phase}");
+    }
+}
+
 proptest! {
     /// Whatever happens in whatever order: after the switch only the watch's end or a rollback
     /// follow, and a part is never switched without a verification that passed.
     #[test]
     fn no_path_leads_to_a_switch_without_verification(
-        picks in prop::collection::vec(0usize..20, 0..60)
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..80)
     ) {
         let events = every_event();
         let mut state = PartState::default();
         let mut unverified_writes = true;
         for pick in picks {
-            let event = &events[pick];
+            let event = pick.get(&events);
             let before = state.clone();
             if state.apply(event).is_err() {
                 prop_assert_eq!(&state, &before, "a refused event changes nothing");
@@ -174,7 +230,10 @@ proptest! {
             }
             match event {
                 Event::Verified { .. } => unverified_writes = false,
-                Event::Restarted { .. } | Event::CatchUpStarted | Event::BackedOut { .. } => {
+                Event::Restarted { .. }
+                | Event::CatchUpStarted
+                | Event::BackedOut { .. }
+                | Event::BegunAnew { .. } => {
                     unverified_writes = true;
                 }
                 Event::Switched { .. } => {

@@ -53,6 +53,8 @@ pub enum Phase {
     RollingBack,
     /// The old index serves again.
     RolledBack,
+    /// Being given up: what was made is being removed.
+    Abandoning,
     /// Given up before the switch; the source is as it was.
     Abandoned,
 }
@@ -104,6 +106,7 @@ impl Phase {
 
             // An epoch may be opened whenever the target takes writes of ours; the phase stays.
             (p, E::EpochOpened { .. }) if p.is_copying() => p.clone(),
+            (P::Finished | P::RolledBack, E::Retired { .. }) => self.clone(),
             // Everything is projected anew: another lookup epoch, another source incarnation.
             (p, E::Restarted { .. }) if p.is_copying() => P::Backfilling,
 
@@ -114,10 +117,12 @@ impl Phase {
             (p, E::Failed { reason }) if p.may_stop() => {
                 P::Failed { at: Box::new(p.clone()), reason: reason.clone() }
             }
-            (P::Paused { at, .. } | P::Failed { at, .. }, E::Abandoned) if at.may_stop() => {
-                P::Abandoned
+            (P::Paused { at, .. } | P::Failed { at, .. }, E::AbandonStarted) if at.may_stop() => {
+                P::Abandoning
             }
-            (p, E::Abandoned) if p.may_stop() => P::Abandoned,
+            (p, E::AbandonStarted) if p.may_stop() => P::Abandoning,
+            (P::Abandoning, E::Abandoned) => P::Abandoned,
+            (P::Abandoned, E::BegunAnew { .. }) => P::Planned,
             _ => return Err(IllegalEvent { phase: self.clone(), event: event.name() }),
         })
     }
@@ -130,6 +135,11 @@ impl Phase {
     /// Whether the names point at the target.
     pub fn is_switched(&self) -> bool {
         matches!(self, Phase::Watching | Phase::Finished)
+    }
+
+    /// Whether the part was given up, or is about to be: another run begins it anew.
+    pub fn is_given_up(&self) -> bool {
+        matches!(self, Phase::Abandoning | Phase::Abandoned)
     }
 
     /// Whether the target exists and takes versioned writes of ours.
@@ -155,6 +165,7 @@ impl fmt::Display for Phase {
             Phase::Failed { at, reason } => return write!(f, "failed while {at}: {reason}"),
             Phase::RollingBack => "rolling back",
             Phase::RolledBack => "rolled back",
+            Phase::Abandoning => "abandoning",
             Phase::Abandoned => "abandoned",
         })
     }

@@ -1,5 +1,8 @@
 //! One file per verb.
 
+mod abandon;
+mod ask;
+mod cleanup;
 mod demo;
 mod plan;
 mod recipe;
@@ -27,6 +30,8 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Cutover(options) => run::run(&options, Goal::Cutover).await,
         Command::Status(options) => status::run(&options).await,
         Command::Worker(options) => worker::run(&options).await,
+        Command::Abandon(options) => abandon::run(&options).await,
+        Command::Cleanup(options) => cleanup::run(&options).await,
         Command::Watchdog(file) => watchdog::run(&file).await,
     }
 }

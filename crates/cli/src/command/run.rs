@@ -1,6 +1,5 @@
 //! `segue run`, `segue verify` and `segue cutover`.
 
-use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -8,9 +7,10 @@ use segue_engine::migrate::{self, Goal};
 use segue_model::plan::Plan;
 use tokio_util::sync::CancellationToken;
 
+use super::ask::{self, stop_on_interrupt};
 use super::plan::{make, open};
 use crate::args::RunOptions;
-use crate::exit::{self, PlanRefused, Usage};
+use crate::exit::{self, PlanRefused};
 use crate::render::progress::Display;
 use crate::render::report;
 
@@ -45,35 +45,11 @@ pub async fn run(options: &RunOptions, goal: Goal) -> anyhow::Result<ExitCode> {
     Ok(exit::code(ran.ending))
 }
 
-/// The first interrupt stops cleanly; the second one at once.
-pub fn stop_on_interrupt(cancel: CancellationToken) {
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            eprintln!("stopping; once more to stop at once");
-            cancel.cancel();
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(130);
-        }
-    });
-}
-
 /// Shows the plan and asks, unless told not to or nothing is left to do.
 fn confirm(options: &RunOptions, plan: &Plan) -> anyhow::Result<()> {
     if options.yes || plan.active().next().is_none() {
         return Ok(());
     }
     eprint!("{plan}");
-    if !std::io::stdin().is_terminal() {
-        return Err(Usage("nobody is there to confirm: give --yes".to_owned()).into());
-    }
-    eprint!("carry this out? [y/N] ");
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "yes") {
-        Ok(())
-    } else {
-        Err(Usage("not confirmed; nothing was done".to_owned()).into())
-    }
+    ask::confirm("carry this out?")
 }

@@ -10,12 +10,13 @@ use segue_engine::journal_store::Journal;
 use segue_engine::migrate::{self, Goal};
 use segue_engine::report::{PartReport, Report};
 use segue_engine::session::Session;
+use segue_model::id::IndexName;
 use segue_model::journal::Event;
 use segue_model::plan::Action;
 use tokio_util::sync::CancellationToken;
 
+use super::ask::stop_on_interrupt;
 use super::plan::{make, open};
-use super::run::stop_on_interrupt;
 use crate::args::PlanOptions;
 use crate::exit::{self, PlanRefused, Usage};
 use crate::render::progress::Display;
@@ -49,7 +50,13 @@ async fn work(session: &Session, options: &PlanOptions) -> anyhow::Result<ExitCo
             let text = "nobody has begun this migration: `segue run` does, after it was confirmed";
             return Err(Usage(text.to_owned()).into());
         }
-        plan.parts.retain(|part| is_open(&part.action) && !seen_to.contains(&part.source));
+        // What somebody gave up is not for a worker to begin anew.
+        let given_up = |source: &IndexName| {
+            journal.parts.get(source).is_some_and(|state| state.phase.is_given_up())
+        };
+        plan.parts.retain(|part| {
+            is_open(&part.action) && !seen_to.contains(&part.source) && !given_up(&part.source)
+        });
         if plan.parts.is_empty() {
             return Ok(exit::code(worst));
         }

@@ -68,6 +68,24 @@ impl Recipe {
         std::fs::write(&self.file, text.replace(from, to)).unwrap();
     }
 
+    /// Files and folders of local state, less what no migration of its own has.
+    pub fn local_state(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.folder.path().join("state")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { found.push(path) }
+            }
+        }
+        found
+    }
+
+    /// The same recipe, asked of another address of the cluster.
+    pub fn through(&self, url: &str, verb: &str, more: &[&str]) -> Segue {
+        self.command(verb, more).cluster(url)
+    }
+
     /// `segue VERB RECIPE …`.
     pub fn command(&self, verb: &str, more: &[&str]) -> Segue {
         let mut segue = Segue::new(env!("CARGO_BIN_EXE_segue"))
@@ -97,7 +115,7 @@ impl Recipe {
 }
 
 /// A migration's name of the test's own.
-fn name_of(prefix: &Prefix) -> &str {
+pub fn name_of(prefix: &Prefix) -> &str {
     prefix.as_str().trim_end_matches('-')
 }
 
@@ -192,4 +210,16 @@ pub fn state(engine: &Engine, prefix: &str) -> Value {
     }
     let kept = engine.json.get(&format!("/segue-before-{prefix}*?expand_wildcards=all"));
     json!({ "indices": indices, "operations": operations, "kept": kept })
+}
+
+/// The kinds of the records of one part, in order.
+pub fn journal(engine: &Engine, prefix: &Prefix, day: &str) -> Vec<String> {
+    let lenient = "ignore_unavailable=true";
+    engine.json.post(&format!("/segue-journal/_refresh?{lenient}"), &Value::Null);
+    let query = json!({ "size": 1000, "sort": [{ "number": "asc" }], "query": { "bool": { "filter": [
+        { "term": { "migration": name_of(prefix) } }, { "term": { "part": prefix.name(day) } }
+    ]}}});
+    let found = engine.json.post(&format!("/segue-journal/_search?{lenient}"), &query);
+    let hits = found["hits"]["hits"].as_array().unwrap();
+    hits.iter().map(|hit| hit["_source"]["kind"].as_str().unwrap().to_owned()).collect()
 }

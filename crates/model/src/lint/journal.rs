@@ -18,16 +18,27 @@ pub(super) fn lint_journal(seen: &Observation, part: &PlannedPart, notes: &mut V
         let hint = "find out who made it: documents may have gone to the wrong one of the two";
         notes.push(Note::error("SEG-P125", name, what, hint));
     }
-    if let Some(target) = state.target.as_ref().filter(|target| **target != part.target) {
+    let begun = state.target.as_ref().filter(|_| !state.phase.is_given_up());
+    if let Some(target) = begun.filter(|target| **target != part.target) {
         let what =
             format!("it was begun with the target {target}, now it would be {}", part.target);
         let hint = "set target.index back, or give the recipe another name to begin anew";
         notes.push(Note::error("SEG-P125", name, what, hint));
     }
     match &state.phase {
-        Phase::Abandoned | Phase::RolledBack | Phase::RollingBack => {
+        Phase::RolledBack | Phase::RollingBack => {
             let what = format!("it is {} and is left as it is", state.phase);
             let hint = "give the recipe another name to begin anew";
+            notes.push(Note::warning("SEG-P140", name, what, hint));
+        }
+        phase if phase.is_given_up() && part.is_skipped() => {
+            let what = format!("it is {phase}; there is nothing to begin anew");
+            notes.push(Note::warning("SEG-P140", name, what, "`segue abandon` looks for remains"));
+        }
+        phase if phase.is_given_up() => {
+            let what = "it was given up earlier and begins anew".to_owned();
+            let hint =
+                "leave it out with --only, or narrow source.match, if it is to stay given up";
             notes.push(Note::warning("SEG-P140", name, what, hint));
         }
         // A cutover that was cut short may have replaced the index by an alias.

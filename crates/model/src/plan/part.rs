@@ -36,7 +36,10 @@ pub(super) fn plan_part(
         }
     };
     let cutover = seen.journal.get(&index.name).and_then(|state| state.cutover.as_ref());
-    let (target_body, reasons) = target_body(recipe, index, template);
+    let (target_body, mut reasons) = target_body(recipe, index, template);
+    if seen.journal.get(&index.name).is_some_and(|state| state.phase.is_given_up()) {
+        reasons.push("it was given up earlier and begins anew".to_owned());
+    }
     Some(PlannedPart {
         source: index.name.clone(),
         source_uuid: index.uuid.clone(),
@@ -54,9 +57,10 @@ pub(super) fn plan_part(
 }
 
 fn action(recipe: &Recipe, seen: &Observation, index: &SeenIndex) -> Action {
-    if let Some(state) = seen.journal.get(&index.name) {
+    let begun = seen.journal.get(&index.name).filter(|state| !state.phase.is_given_up());
+    if let Some(state) = begun {
         return match &state.phase {
-            Phase::Abandoned | Phase::RolledBack | Phase::RollingBack => {
+            Phase::RolledBack | Phase::RollingBack => {
                 Action::Skip { reason: format!("it is {}", state.phase) }
             }
             phase => Action::Resume { phase: phase.to_string() },

@@ -69,7 +69,7 @@ fn action(source: &IndexName, target: &IndexName, state: &PartState) -> Action {
         phase if phase.is_switched() => {
             Action::Skip { reason: format!("{phase}: {source} is served by {target}") }
         }
-        phase @ (Phase::Abandoned | Phase::RolledBack | Phase::RollingBack) => {
+        phase @ (Phase::Abandoning | Phase::Abandoned | Phase::RolledBack | Phase::RollingBack) => {
             Action::Skip { reason: format!("it is {phase}") }
         }
         // The switch may have happened without being journalled.

@@ -45,6 +45,7 @@ pub use step::{
     AsOf, Convert, ConvertKind, Copy, CopyField, CopyFrom, CopyPath, Filter, FilterWhen, Lookup,
     Multiple, OnMissing, Order, Predicate, Remove, Rename, Root, Set, Step,
 };
+pub use units::duration;
 pub use verify::{ContentCheck, CountCheck, VerifySpec};
 
 /// A checked recipe, language version 1.

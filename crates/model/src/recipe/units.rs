@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Reads `250ms`, `5s`, `10m`, `2h`, `7d`. At most ten years.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let millis = match unit {
         "ms" => 1,

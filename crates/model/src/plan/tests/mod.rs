@@ -6,6 +6,7 @@ use super::*;
 use crate::journal::{CutoverWindow, Event, SourceIdentity, VerifySummary};
 use crate::observe::{Copies, SeenIndex};
 use crate::part::PartState;
+use crate::phase::Phase;
 use crate::version::{Incarnation, Rewrite};
 
 const RECIPE: &str = "
@@ -230,3 +231,22 @@ fn what_many_parts_have_in_common_is_told_once_and_errors_first() {
 
 mod broken;
 mod lints;
+
+#[test]
+fn what_was_given_up_is_planned_anew_also_with_another_target() {
+    for phase in [Phase::Abandoned, Phase::Abandoning] {
+        let mut seen = clean();
+        let target = Some(IndexName::new("an-earlier-target"));
+        let state = PartState { phase, target, ..PartState::default() };
+        seen.journal.insert(IndexName::new("app-view-2026-01"), state);
+        let plan = Plan::make(&recipe(), &seen);
+        assert_eq!(codes(&plan), ["SEG-P140"], "{:#?}", plan.notes);
+        let part = &plan.parts[0];
+        assert_eq!(part.action, Action::Migrate);
+        assert_eq!(part.reasons.last().unwrap(), "it was given up earlier and begins anew");
+        // Without its source there is nothing to begin.
+        seen.candidates.remove(0);
+        let plan = Plan::make(&recipe(), &seen);
+        assert!(plan.parts[0].is_skipped(), "{:?}", plan.parts[0].action);
+    }
+}

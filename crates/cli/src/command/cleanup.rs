@@ -1,0 +1,90 @@
+//! `segue cleanup`.
+
+use std::process::ExitCode;
+
+use indicatif::HumanBytes;
+use segue_engine::cleanup::{self, Cleaned, Item};
+use segue_model::cleanup::Role;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::abandon::{choose, gravity};
+use super::ask::{self, stop_on_interrupt};
+use super::plan::open;
+use crate::args::CleanupOptions;
+use crate::exit;
+use crate::render::progress::Display;
+
+/// Deletes what is no longer needed.
+pub async fn run(options: &CleanupOptions) -> anyhow::Result<ExitCode> {
+    let cancel = CancellationToken::new();
+    stop_on_interrupt(cancel.clone());
+    let display = Display::start();
+    let session = open(&options.parts.file, None, display.listener(), cancel).await?;
+    let known = cleanup::known(&session).await?;
+    let chosen = choose(&session, &options.parts, known.parts.keys())?;
+    let mut due = false;
+    for source in &chosen {
+        let item = cleanup::look(&session, &known, source, options.older_than).await;
+        announce(&item);
+        due |= item.is_due();
+    }
+    if due && !options.yes {
+        ask::confirm("delete this?")?;
+    }
+    let mut outcomes = Vec::new();
+    for source in &chosen {
+        session.check_stop()?;
+        outcomes.push(cleanup::clean(&session, source, options.older_than).await);
+    }
+    display.finish();
+    if options.parts.json {
+        println!("{}", json!({ "migration": session.migration(), "parts": outcomes }));
+    } else {
+        outcomes.iter().for_each(show);
+    }
+    Ok(exit::code(outcomes.iter().filter_map(|outcome| outcome.ending).max_by_key(gravity)))
+}
+
+/// Says what would be done with one part.
+fn announce(item: &Item) {
+    eprintln!("{}: {}", item.source, item.phase);
+    for alias in &item.write_aliases {
+        eprintln!("    remove  alias {alias}: nobody writes through it any more");
+    }
+    let Some(remains) = &item.remains else { return };
+    let what = match remains.role {
+        Role::KeptCopy => "the old index as it was at the switch",
+        Role::Target => "the target, of which the names were taken back",
+    };
+    let size = item.found.as_ref().map_or_else(String::new, |found| {
+        format!(" ({} documents, {})", found.documents, HumanBytes(found.bytes))
+    });
+    let index = &remains.index;
+    if item.doubts.is_empty() {
+        match &item.found {
+            Some(_) => eprintln!("    delete  {index}{size}: {what}"),
+            None => eprintln!("    gone    {index}: {what}"),
+        }
+    }
+    for doubt in &item.doubts {
+        eprintln!("    leave   {index}{size}: {doubt}");
+    }
+}
+
+fn show(outcome: &Cleaned) {
+    println!("{}\n    {}", outcome.source, outcome.phase);
+    for alias in &outcome.write_aliases {
+        println!("    removed: alias {alias}");
+    }
+    for deleted in &outcome.deleted {
+        let bytes = HumanBytes(deleted.bytes);
+        println!("    deleted: {} ({} documents, {bytes})", deleted.index, deleted.documents);
+    }
+    for refused in &outcome.refused {
+        println!("    left: {}: {}", refused.index, refused.why);
+    }
+    if let Some(error) = &outcome.error {
+        println!("    error[{}]: {}", error.code, error.message);
+    }
+}
