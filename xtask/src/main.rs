@@ -1,9 +1,10 @@
 //! The project's chores, in Rust so that they run wherever the project builds:
-//! `cargo xtask test`, `cargo xtask tidy` and `cargo xtask campaign`.
+//! `cargo xtask test`, `cargo xtask model`, `cargo xtask tidy` and `cargo xtask campaign`.
 
 mod campaign;
 mod docs;
 mod leg;
+mod model;
 mod run;
 mod step;
 mod tests;
@@ -33,6 +34,9 @@ enum Chore {
     /// OpenSearch 3.8 where a Java 21 or newer is found, and on OpenSearch 2.19; SEGUE_CLUSTER=URL
     /// makes them use that cluster instead.
     Test(tests::Wanted),
+    /// Every order of events of a small world, and what happens when a guard of the protocol is
+    /// taken away (docs/concepts/model.md). The unit tests contain the same walks.
+    Model(model::Wanted),
     /// Files that grew too long, marks of unfinished work, paths of one machine, codes without a
     /// page, links that lead nowhere.
     Tidy,
@@ -54,6 +58,7 @@ fn chore(chore: Chore) -> anyhow::Result<()> {
     std::env::set_current_dir(root()?).context("cannot enter the workspace")?;
     match chore {
         Chore::Test(wanted) => tests::run(&wanted),
+        Chore::Model(wanted) => model::run(&wanted),
         Chore::Tidy => tidy::run(),
         Chore::Campaign(told) => campaign::run(&told),
     }

@@ -98,6 +98,25 @@ impl Cluster {
     /// the requests.
     pub async fn unblock_writes(&self, index: &str) -> Result<(), Error> {
         self.put_settings(index, &json!({ "index.blocks.write": null })).await?;
+        self.must_take_writes(index).await
+    }
+
+    /// As [`Cluster::unblock_writes`], if the alias `mark` exists: the engine refuses a request that
+    /// names an index it does not know, so nothing is lifted once somebody has removed the mark.
+    /// Writes to the index of the mark are let through as well.
+    ///
+    /// # Errors
+    /// [`Class::NotFound`](crate::Class::NotFound) without the mark; as for
+    /// [`Cluster::unblock_writes`].
+    pub async fn unblock_writes_by(&self, index: &str, mark: &str) -> Result<(), Error> {
+        exact(index)?;
+        exact(mark)?;
+        let both = format!("{index},{mark}");
+        self.put_settings(&both, &json!({ "index.blocks.write": null })).await?;
+        self.must_take_writes(index).await
+    }
+
+    async fn must_take_writes(&self, index: &str) -> Result<(), Error> {
         if self.write_blocked(index).await? {
             let call = Request::get(path(&["_cluster", "state", "blocks", index])).call();
             let what = format!("{index} still refuses writes");

@@ -182,6 +182,25 @@ async fn a_block_set_by_settings_is_drained_by_asking() {
     .await;
 }
 
+/// Whoever lifts a block in the name of a mark lifts nothing once the mark is gone.
+#[tokio::test]
+async fn a_block_is_lifted_only_while_the_mark_is_there() {
+    scratch("marked", async |s: Scratch| {
+        let (source, _) = s.index("a", 1).await;
+        let (target, mark) = s.index("b", 1).await;
+        let blocked = s.cluster.block_writes(&source, Duration::from_secs(10)).await.unwrap();
+        assert_eq!(blocked, BlockAnswer::Drained);
+        let gone = s.name("no-such-mark");
+        let refused = s.cluster.unblock_writes_by(&source, &gone).await.unwrap_err();
+        assert_eq!(refused.class(), Class::NotFound, "{refused}");
+        assert!(s.cluster.write_blocked(&source).await.unwrap());
+        s.cluster.unblock_writes_by(&source, &mark).await.unwrap();
+        assert!(!s.cluster.write_blocked(&source).await.unwrap());
+        assert!(!s.cluster.write_blocked(&target).await.unwrap());
+    })
+    .await;
+}
+
 /// While large bulks are under way: what was applied before the answer is all there is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_lands_after_a_drained_block() {

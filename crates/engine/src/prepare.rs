@@ -7,8 +7,8 @@
 //! before the gate.
 
 use segue_cluster::{AliasAction, AliasProps};
-use segue_model::id::Epoch;
-use segue_model::id::IndexUuid;
+use segue_model::cutover::{Mark, supersede};
+use segue_model::id::{Epoch, IndexUuid};
 use segue_model::journal::Event;
 use serde_json::{Map, Value, json};
 
@@ -33,9 +33,6 @@ const RELAXED: [(&str, &str); 5] = [
 /// What stays relaxed until the switch.
 const RELAXED_UNTIL_SWITCH: [&str; 3] =
     ["index.gc_deletes", "index.translog.durability", "index.final_pipeline"];
-
-/// What the names of write aliases begin with.
-pub(crate) const WRITE_ALIAS: &str = "segue-write-";
 
 /// Makes the target unless it is there, and journals it.
 pub async fn prepare(run: &mut PartRun, fingerprint: &str) -> Result<(), Error> {
@@ -110,13 +107,16 @@ fn body(run: &PartRun) -> Value {
         // Found again by whoever finishes the switch, also when the source is gone by then.
         "after_switch": wanted(run, RELAXED_UNTIL_SWITCH.into_iter()),
     });
-    let aliases: Map<String, Value> = run
+    let mut aliases: Map<String, Value> = run
         .planned
         .aliases
         .iter()
         .filter(|alias| alias.spanning)
         .map(|alias| (alias.alias.to_string(), json!({ "filter": { "match_none": {} } })))
         .collect();
+    // So that of two processes which both open the first epoch one succeeds.
+    let mark = Mark::Opening(Epoch(0)).alias(run.target());
+    aliases.insert(mark.to_string(), json!({ "is_hidden": true }));
     json!({ "settings": settings, "mappings": mappings, "aliases": aliases })
 }
 
@@ -130,7 +130,7 @@ async fn hide(run: &PartRun) -> Result<(), Error> {
     let mut actions = Vec::new();
     for (alias, props) in names.unwrap_or_default() {
         let spanning = run.planned.aliases.iter().any(|a| a.spanning && a.alias.as_str() == alias);
-        if spanning && props.filter.as_ref() == Some(&hidden) || is_write_alias(&alias) {
+        if spanning && props.filter.as_ref() == Some(&hidden) || Mark::is_one(&alias) {
             continue;
         }
         actions.push(AliasAction::Remove { index: target.to_owned(), alias, must_exist: false });
@@ -138,14 +138,10 @@ async fn hide(run: &PartRun) -> Result<(), Error> {
     if actions.is_empty() { Ok(()) } else { cluster.update_aliases(&actions).await.doing(hiding) }
 }
 
-fn is_write_alias(alias: &str) -> bool {
-    alias.starts_with(WRITE_ALIAS)
-}
-
-/// Puts the write alias of the next epoch in force and every older one out of it, in one request:
-/// what still works under an older epoch can neither write nor switch from then on.
+/// Puts the write alias of the next epoch in force and every older mark out of it, in one request:
+/// what still works under an older epoch can neither write, nor switch, nor open the source.
 pub async fn open_epoch(run: &mut PartRun) -> Result<(), Error> {
-    let epoch = run.state.epoch.map_or(Epoch(1), Epoch::next);
+    let epoch = run.state.next_epoch();
     run.record(Event::EpochOpened { epoch }).await?;
     let target = run.target().clone();
     let opening = || format!("opening epoch {epoch} of {target}");
@@ -156,14 +152,19 @@ pub async fn open_epoch(run: &mut PartRun) -> Result<(), Error> {
             "the journal says that {target} was made, but it is not there"
         )]));
     };
-    let mut actions: Vec<_> = there
-        .aliases
-        .into_keys()
-        .filter(|alias| is_write_alias(alias))
-        .map(|alias| AliasAction::Remove { index: target.to_string(), alias, must_exist: true })
-        .collect();
+    let marks: Vec<_> = there.aliases.keys().filter_map(|alias| Mark::of(alias, &target)).collect();
+    let Some(older) = supersede(&marks, epoch) else {
+        let how = format!("a later epoch of {target} than {epoch} is in force");
+        return Err(Error::TakenOver { part: run.source().clone(), how });
+    };
+    let remove = |mark: Mark| AliasAction::Remove {
+        index: target.to_string(),
+        alias: mark.alias(&target).to_string(),
+        must_exist: true,
+    };
+    let mut actions: Vec<_> = older.into_iter().map(remove).collect();
     let props = AliasProps { is_hidden: Some(true), ..AliasProps::default() };
-    let alias = epoch.write_alias(&target).to_string();
+    let alias = Mark::Write(epoch).alias(&target).to_string();
     actions.push(AliasAction::Add { index: target.to_string(), alias, props });
     cluster.update_aliases(&actions).await.doing(opening)
 }

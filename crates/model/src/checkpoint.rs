@@ -33,7 +33,7 @@ pub struct Checkpoint {
     pub rewrite: Rewrite,
     /// Everything up to here is carried.
     pub position: SeqNo,
-    /// Where the pass began that moved the position here.
+    /// Where the first pass began that can't be relied upon yet ([`crate::pass::Reach`]).
     pub pass_from: SeqNo,
     /// What became of the documents read so far, repeated windows included.
     pub balance: Balance,
@@ -80,6 +80,28 @@ impl Checkpoint {
         }
     }
 
+    /// The checkpoint to go on with: `kept` if it belongs to the numbers that are written now, else
+    /// the beginning; stepped back where another copy became primary. `None` where the numbers mean
+    /// other operations by now.
+    pub fn resume(
+        kept: Option<Checkpoint>,
+        shard: Shard,
+        now: ShardIdentity,
+        (incarnation, rewrite): (Incarnation, Rewrite),
+    ) -> Option<Checkpoint> {
+        let same = |kept: &Checkpoint| (kept.incarnation, kept.rewrite) == (incarnation, rewrite);
+        let mut checkpoint = kept
+            .filter(same)
+            .unwrap_or_else(|| Checkpoint::start(shard, now.clone(), incarnation, rewrite));
+        match checkpoint.continuation(&now) {
+            Continuation::From(_) => {}
+            Continuation::Repeat(position) => checkpoint.position = position,
+            Continuation::Void => return None,
+        }
+        checkpoint.identity = now;
+        Some(checkpoint)
+    }
+
     /// Where to go on, given what the shard is now.
     pub fn continuation(&self, now: &ShardIdentity) -> Continuation {
         if self.identity.index != now.index || self.identity.history != now.history {
@@ -102,6 +124,24 @@ mod tests {
             history: HistoryUuid::new(history),
             primary_term,
         }
+    }
+
+    #[test]
+    fn going_on_is_for_the_same_numbers_and_the_same_history() {
+        let now = |term| identity("i", "h", term);
+        let lineage = (Incarnation::FIRST, Rewrite::FIRST);
+        let mut kept = Checkpoint::start(Shard(0), now(1), lineage.0, lineage.1);
+        (kept.position, kept.pass_from) = (SeqNo(90), SeqNo(40));
+        let resume = |term, lineage| {
+            Checkpoint::resume(Some(kept.clone()), Shard(0), now(term), lineage)
+                .map(|checkpoint| (checkpoint.position, checkpoint.identity))
+        };
+        assert_eq!(resume(1, lineage), Some((SeqNo(90), now(1))));
+        assert_eq!(resume(2, lineage), Some((SeqNo(40), now(2))));
+        let rewritten = (lineage.0, Rewrite::FIRST.next().unwrap());
+        assert_eq!(resume(1, rewritten), Some((SeqNo::NONE, now(1))));
+        let other = identity("i", "other", 1);
+        assert_eq!(Checkpoint::resume(Some(kept.clone()), Shard(0), other, lineage), None);
     }
 
     #[test]

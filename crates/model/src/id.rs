@@ -100,7 +100,7 @@ impl Epoch {
 
     /// The hidden alias of `target` through which every bulk of this epoch goes.
     pub fn write_alias(self, target: &IndexName) -> AliasName {
-        AliasName::new(format!("segue-write-{target}-{}", self.0))
+        AliasName::new(format!("{}{target}-{}", crate::cutover::WRITE_ALIAS, self.0))
     }
 }
 

@@ -14,6 +14,8 @@
 //! | digest, divergence | [`digest`] |
 //! | observation, plan, lint note | [`observe`], [`plan`], [`lint`] |
 //! | gate | [`gate`] |
+//! | mark, back-out | [`cutover`] |
+//! | invariant | [`invariants`] |
 //! | governor | [`governor`] |
 //! | lease, holder | [`lease`] |
 
@@ -22,15 +24,18 @@ pub mod balance;
 pub mod checkpoint;
 pub mod cleanup;
 pub mod conflict;
+pub mod cutover;
 pub mod digest;
 pub mod gate;
 pub mod governor;
 pub mod id;
+pub mod invariants;
 pub mod journal;
 pub mod lease;
 pub mod lint;
 pub mod observe;
 pub mod part;
+pub mod pass;
 pub mod phase;
 pub mod plan;
 pub mod position;

@@ -87,6 +87,11 @@ impl PartState {
         Ok(state)
     }
 
+    /// The epoch after the last one that was announced.
+    pub fn next_epoch(&self) -> Epoch {
+        self.epoch.map_or(Epoch(1), Epoch::next)
+    }
+
     fn remember(&mut self, event: &Event) {
         match event {
             Event::PrepareStarted { source, target, pipeline } => {

@@ -38,7 +38,7 @@ pub struct UnknownWindow {
 ///
 /// Windows grow where the log is sparse (many overwritten or deleted operations) and shrink where it
 /// is dense, so that each holds about `wanted` documents.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Windows {
     position: SeqNo,
     handed_out: SeqNo,

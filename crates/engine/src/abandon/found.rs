@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::{Abandoned, Left};
 use crate::error::{Doing, Error};
-use crate::prepare::WRITE_ALIAS;
 use crate::session::Session;
+use segue_model::cutover::Mark;
 
 /// How often the write alias is taken away again where somebody puts it back.
 const ROUNDS: u32 = 5;
@@ -97,7 +97,7 @@ impl Found {
         let cluster = session.cluster();
         for _ in 0..ROUNDS {
             let Some(there) = cluster.index(name).await.doing(fencing)? else { return Ok(()) };
-            let ours = there.aliases.into_keys().filter(|alias| alias.starts_with(WRITE_ALIAS));
+            let ours = there.aliases.into_keys().filter(|alias| Mark::is_one(alias));
             let index = || name.to_owned();
             let actions: Vec<_> = ours
                 .map(|alias| AliasAction::Remove { index: index(), alias, must_exist: true })
@@ -145,7 +145,7 @@ impl Thing {
         };
         let aliases = self.index.aliases.iter();
         let read: Vec<_> = aliases
-            .filter(|(name, props)| shows(props) && !name.starts_with(WRITE_ALIAS))
+            .filter(|(name, props)| shows(props) && !Mark::is_one(name))
             .map(|(name, _)| name.as_str())
             .collect();
         let read = (self.made && !read.is_empty()).then_some(read)?;

@@ -21,9 +21,9 @@ use serde::Serialize;
 use crate::abandon::delete;
 use crate::error::{Doing, Ending, Error, chain};
 use crate::part_run::PartRun;
-use crate::prepare::WRITE_ALIAS;
 use crate::report::PartError;
 use crate::session::Session;
+use segue_model::cutover::Mark;
 
 /// What a part leaves behind, and whether it may go.
 #[derive(Clone, Debug)]
@@ -217,5 +217,5 @@ async fn try_clean(
 }
 
 fn is_write_alias(name: &str) -> bool {
-    name.starts_with(WRITE_ALIAS)
+    Mark::is_one(name)
 }

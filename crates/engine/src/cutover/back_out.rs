@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use segue_cluster::{AliasAction, AliasProps, Cluster};
-use segue_model::id::{AliasName, IndexName};
+use segue_model::cutover::{BackOut, Evidence, Mark, back_out as decide};
+use segue_model::id::{AliasName, Epoch, IndexName};
 use segue_model::journal::{CutoverWindow, Event};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -12,7 +13,7 @@ use serde_json::json;
 use super::switch::is_switched;
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
-use crate::prepare::{WRITE_ALIAS, restore_after_switch};
+use crate::prepare::restore_after_switch;
 
 const BETWEEN: Duration = Duration::from_millis(500);
 
@@ -62,6 +63,12 @@ impl Fence {
             write_alias: Some(run.write_alias().to_string()),
         }
     }
+
+    /// The epoch that is taken back; none = whichever there is.
+    fn epoch(&self) -> Option<Epoch> {
+        let own = self.write_alias.as_deref()?;
+        Mark::of(own, &self.target).map(Mark::epoch)
+    }
 }
 
 /// The names that the source has by the plan.
@@ -70,7 +77,8 @@ pub(super) fn names_of_source(run: &PartRun) -> Vec<AliasName> {
     on_source.map(|alias| alias.alias.clone()).collect()
 }
 
-/// Takes the cutover back: fence, block, names, copy, in this order. Every step may be repeated.
+/// Takes the cutover back: fence, block, names, copy, in this order. Every step may be repeated. What
+/// is done follows from [`segue_model::cutover::back_out`].
 pub async fn back_out_names(
     cluster: &Cluster,
     fence: &Fence,
@@ -98,40 +106,75 @@ async fn try_back_out(cluster: &Cluster, fence: &Fence) -> Result<TakenBack, Err
     let doing = || format!("backing out of the cutover of {source}");
     let there = cluster.index(target).await.doing(doing)?;
     let on_target = there.map(|index| index.aliases).unwrap_or_default();
-    let in_force: Vec<_> =
-        on_target.keys().filter(|alias| alias.starts_with(WRITE_ALIAS)).cloned().collect();
-    // This look comes after the one at the write alias: where that one is gone, taken by the switch
-    // or by an earlier try, the answer is final.
-    if is_switched(cluster, &fence.source, &fence.target).await? {
-        return Ok(TakenBack::Switched);
-    }
-    if let Some(own) = &fence.write_alias
-        && in_force.iter().any(|alias| alias != own)
-    {
-        return Ok(TakenBack::Superseded);
-    }
-    let fences: Vec<_> = in_force
-        .into_iter()
-        .map(|alias| AliasAction::Remove { index: target.to_owned(), alias, must_exist: true })
-        .collect();
-    if !fences.is_empty() {
-        // Fails if the switch or somebody else was faster: then everything is looked at again.
-        cluster.update_aliases(&fences).await.doing(doing)?;
-    }
+    let marks: Vec<_> =
+        on_target.keys().filter_map(|alias| Mark::of(alias, &fence.target)).collect();
+    // This look comes after the one at the marks.
+    let switched = is_switched(cluster, &fence.source, &fence.target).await?;
+    let opening = match decide(Evidence { marks: &marks, switched, own: fence.epoch() }) {
+        BackOut::Switched => return Ok(TakenBack::Switched),
+        BackOut::Superseded => return Ok(TakenBack::Superseded),
+        BackOut::Take { marks, epoch } => {
+            // Fails if the switch or somebody else was faster: then everything is looked at again.
+            take(cluster, fence, &marks, Mark::Opening(epoch)).await.doing(doing)?;
+            Some(Mark::Opening(epoch))
+        }
+        BackOut::Open { epoch } => Some(Mark::Opening(epoch)),
+        BackOut::OpenUnmarked => None,
+    };
     if cluster.index(source).await.doing(doing)?.is_none() {
         return Err(Error::Contradiction(vec![format!(
             "{source} is neither an index nor a name of {target}"
         )]));
     }
-    cluster.unblock_writes(source).await.doing(doing)?;
-    let back = moved_back(fence, &on_target);
-    if !back.is_empty() {
-        cluster.update_aliases(&back).await.doing(doing)?;
+    match opening {
+        Some(mark) => {
+            let mark = mark.alias(&fence.target);
+            cluster.unblock_writes_by(source, mark.as_str()).await.doing(doing)?;
+        }
+        None => cluster.unblock_writes(source).await.doing(doing)?,
     }
-    if cluster.index(fence.keep.as_str()).await.doing(doing)?.is_some() {
-        cluster.delete_index(fence.keep.as_str()).await.doing(doing)?;
+    let mut rest = moved_back(fence, &on_target);
+    if let Some(keep) = cluster.index(fence.keep.as_str()).await.doing(doing)? {
+        rest.push(AliasAction::RemoveIndex { index: keep.name });
+    }
+    if !rest.is_empty() {
+        let mut actions: Vec<_> =
+            opening.iter().flat_map(|mark| still_there(fence, *mark)).collect();
+        actions.append(&mut rest);
+        cluster.update_aliases(&actions).await.doing(doing)?;
     }
     Ok(TakenBack::Back)
+}
+
+/// Takes write marks away, which must be there, and puts the opening mark on.
+async fn take(
+    cluster: &Cluster,
+    fence: &Fence,
+    marks: &[Mark],
+    opening: Mark,
+) -> Result<(), segue_cluster::Error> {
+    let index = fence.target.to_string();
+    let remove = |mark: &Mark| AliasAction::Remove {
+        index: index.clone(),
+        alias: mark.alias(&fence.target).to_string(),
+        must_exist: true,
+    };
+    let mut actions: Vec<_> = marks.iter().map(remove).collect();
+    let props = AliasProps { is_hidden: Some(true), ..AliasProps::default() };
+    let alias = opening.alias(&fence.target).to_string();
+    actions.push(AliasAction::Add { index: index.clone(), alias, props });
+    cluster.update_aliases(&actions).await
+}
+
+/// The actions by which a request fails unless the opening mark is there.
+fn still_there(fence: &Fence, opening: Mark) -> [AliasAction; 2] {
+    let alias = opening.alias(&fence.target).to_string();
+    let index = fence.target.to_string();
+    let props = AliasProps { is_hidden: Some(true), ..AliasProps::default() };
+    [
+        AliasAction::Remove { index: index.clone(), alias: alias.clone(), must_exist: true },
+        AliasAction::Add { index, alias, props },
+    ]
 }
 
 /// Gives the source back the names that have moved: those that show documents of the target.

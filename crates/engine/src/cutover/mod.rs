@@ -23,7 +23,7 @@ pub use gate::pass_gate;
 use crate::audit::audit;
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
-use crate::pass::Carrier;
+use crate::pass::{Carrier, log};
 use crate::prepare::restore_after_switch;
 use crate::progress::Progress;
 use crate::verify::{Frozen, verify_window};
@@ -162,7 +162,7 @@ async fn settle(run: &PartRun, carrier: &Carrier) -> Result<(), Error> {
     let cluster = run.session.cluster();
     for _ in 0..100 {
         let stats = cluster.shard_stats(source).await.doing(looking)?;
-        if stats.primaries.iter().all(|p| p.global_checkpoint >= p.max_seq_no) {
+        if stats.primaries.iter().all(|primary| log(primary).is_settled()) {
             return Ok(());
         }
         cluster.flush(source).await.doing(|| format!("flushing {source}"))?;

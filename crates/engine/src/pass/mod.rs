@@ -15,11 +15,12 @@ mod shard;
 use std::sync::Arc;
 use std::time::Instant;
 
-use segue_cluster::IndexShards;
+use segue_cluster::{IndexShards, ShardStats};
 use segue_model::balance::Balance;
-use segue_model::checkpoint::{Checkpoint, Continuation, ShardIdentity};
+use segue_model::checkpoint::{Checkpoint, ShardIdentity};
 use segue_model::id::{AliasName, Epoch, HistoryUuid, IndexName, IndexUuid, SeqNo, Shard};
 use segue_model::journal::SourceIdentity;
+use segue_model::pass::{Log, holds};
 use segue_model::version::{Incarnation, Op, OpOverflow, Provenance, Rewrite};
 use segue_transform::Bound;
 use tokio::task::JoinSet;
@@ -137,29 +138,15 @@ impl Carrier {
         let folder = session.part_dir(source);
         let mut shards = Vec::new();
         for ((number, kept), identity) in (0u32..).zip(store.load(count).await?).zip(identities) {
-            let start = Checkpoint::start(
-                Shard(number),
-                identity.clone(),
-                lineage.incarnation,
-                lineage.rewrite,
-            );
-            let mut checkpoint = match kept.checkpoint.clone() {
-                Some(c) if (c.incarnation, c.rewrite) == (lineage.incarnation, lineage.rewrite) => {
-                    c
-                }
-                _ => start,
+            let written = (lineage.incarnation, lineage.rewrite);
+            let kept_one = kept.checkpoint.clone();
+            let Some(checkpoint) = Checkpoint::resume(kept_one, Shard(number), identity, written)
+            else {
+                return Err(Error::SourceChanged {
+                    part: source.clone(),
+                    what: format!("shard {number} follows another history"),
+                });
             };
-            match checkpoint.continuation(&identity) {
-                Continuation::From(_) => {}
-                Continuation::Repeat(position) => checkpoint.position = position,
-                Continuation::Void => {
-                    return Err(Error::SourceChanged {
-                        part: source.clone(),
-                        what: format!("shard {number} follows another history"),
-                    });
-                }
-            }
-            checkpoint.identity = identity;
             shards.push(ShardCarrier::open(
                 store.clone(),
                 kept,
@@ -276,13 +263,11 @@ impl Carrier {
             for shard in &self.shards {
                 shard.save().await?;
             }
-            let after = self
-                .session
-                .cluster()
-                .primary_terms(self.source.as_str())
-                .await
-                .doing(|| format!("looking at the primaries of {}", self.source))?;
-            if after == terms {
+            let (stats, after) = look(&self.session, &self.source).await?;
+            if holds(&terms, &after) {
+                for (shard, primary) in self.shards.iter().zip(&stats.primaries) {
+                    shard.end(log(primary).max_seq_no);
+                }
                 break;
             }
             self.session.listener().note(&self.source, "a primary changed: the pass is repeated");
@@ -305,11 +290,12 @@ impl Carrier {
         }
         for ((shard, primary), identity) in self.shards.iter().zip(&stats.primaries).zip(identities)
         {
-            let bound = SeqNo(primary.global_checkpoint);
+            if !shard.follows(&identity) {
+                let what = format!("shard {} follows another history", primary.shard);
+                return Err(Error::SourceChanged { part: self.source.clone(), what });
+            }
             let wanted = u64::from(self.session.limits().batch_docs);
-            let operations = shard
-                .begin(identity, bound, wanted)
-                .map_err(|what| Error::SourceChanged { part: self.source.clone(), what })?;
+            let operations = shard.begin(identity, log(primary), wanted);
             passed.operations += operations;
         }
         Ok(())
@@ -359,6 +345,14 @@ async fn syncs_lazily(session: &Session, source: &IndexName) -> Result<bool, Err
     let looking = || format!("looking at the settings of {source}");
     let index = session.cluster().index(source.as_str()).await.doing(looking)?;
     Ok(index.is_some_and(|index| index.settings["index.translog.durability"] == "async"))
+}
+
+/// What the primary says about its log.
+pub(crate) fn log(primary: &ShardStats) -> Log {
+    Log {
+        global_checkpoint: SeqNo(primary.global_checkpoint),
+        max_seq_no: SeqNo(primary.max_seq_no),
+    }
 }
 
 async fn look(session: &Session, source: &IndexName) -> Result<(IndexShards, Vec<u64>), Error> {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use segue_model::audit::Numbers;
 use segue_model::balance::Balance;
-use segue_model::checkpoint::{Checkpoint, ShardIdentity};
+use segue_model::checkpoint::{Checkpoint, Continuation, ShardIdentity};
 use segue_model::id::{Epoch, SeqNo, Shard};
+use segue_model::pass::{Log, Reach};
 use segue_model::position::{Window, Windows};
 use segue_model::version::Incarnation;
 
@@ -36,10 +37,21 @@ pub(crate) struct ShardCarrier {
 struct State {
     checkpoint: Checkpoint,
     windows: Windows,
+    /// The highest number given out when the last pass had ended; `None` = not known.
+    shown_to: Option<SeqNo>,
+    /// What the checkpoint's `pass_from` becomes once the pass has held.
+    then_from: SeqNo,
     inventory: Inventory,
     /// Whether the target may hold documents of the shard, under older numbers than those of the
     /// pass.
     written_before: bool,
+}
+
+impl State {
+    fn step_back(&mut self, position: SeqNo) {
+        self.windows = Windows::new(position, position, 1);
+        self.written_before = true;
+    }
 }
 
 impl ShardCarrier {
@@ -60,7 +72,14 @@ impl ShardCarrier {
         Ok(ShardCarrier {
             shard,
             store,
-            state: Mutex::new(State { checkpoint, windows, inventory, written_before }),
+            state: Mutex::new(State {
+                then_from: checkpoint.pass_from,
+                checkpoint,
+                windows,
+                shown_to: None,
+                inventory,
+                written_before,
+            }),
             kept: tokio::sync::Mutex::new((kept, Instant::now())),
         })
     }
@@ -82,32 +101,43 @@ impl ShardCarrier {
         self.state().checkpoint.balance.clone()
     }
 
-    /// Begins a pass up to `bound`; returns how many operations lie ahead.
-    pub(super) fn begin(
-        &self,
-        identity: ShardIdentity,
-        bound: SeqNo,
-        wanted: u64,
-    ) -> Result<u64, String> {
+    /// Begins a pass up to where `log` says it ends; returns how many operations lie ahead.
+    pub(super) fn begin(&self, identity: ShardIdentity, log: Log, wanted: u64) -> u64 {
         let mut state = self.state();
-        let known = &state.checkpoint.identity;
-        if known.index != identity.index || known.history != identity.history {
-            return Err(format!("shard {} follows another history", self.shard));
+        let other_primary = identity.primary_term != state.checkpoint.identity.primary_term;
+        let reach = Reach {
+            position: state.windows.position(),
+            pass_from: state.checkpoint.pass_from,
+            shown_to: state.shown_to,
+        };
+        let begun = reach.begin(log, other_primary);
+        if begun.position < reach.position {
+            state.step_back(begun.position);
         }
         state.checkpoint.identity = identity;
-        let position = state.windows.position();
-        state.written_before |= position > SeqNo::NONE;
-        state.checkpoint.pass_from = position;
-        state.windows = Windows::new(position, bound, wanted);
-        Ok(u64::try_from(bound.0 - position.0).unwrap_or(0))
+        state.written_before |= begun.position > SeqNo::NONE;
+        (state.then_from, state.shown_to) = (begun.pass_from, None);
+        state.windows = Windows::new(begun.position, log.pass_end(), wanted);
+        u64::try_from(log.pass_end().0 - begun.position.0).unwrap_or(0)
+    }
+
+    /// The pass has ended and held; `max_seq_no` was asked for since.
+    pub(super) fn end(&self, max_seq_no: SeqNo) {
+        let mut state = self.state();
+        state.checkpoint.pass_from = state.then_from;
+        state.shown_to = Some(max_seq_no);
+    }
+
+    /// Whether its numbers mean the same operations as those of `now`.
+    pub(super) fn follows(&self, now: &ShardIdentity) -> bool {
+        self.state().checkpoint.continuation(now) != Continuation::Void
     }
 
     /// The pass is not to be trusted: it is repeated from where it began.
     pub(super) fn step_back(&self) {
         let mut state = self.state();
         let position = state.checkpoint.pass_from;
-        state.windows = Windows::new(position, position, 1);
-        state.written_before = true;
+        state.step_back(position);
     }
 
     pub(super) fn next_window(&self) -> Option<Window> {

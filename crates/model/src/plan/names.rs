@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::AliasMove;
+use crate::cutover::Mark;
 use crate::id::{AliasName, IndexName};
 use crate::observe::{AliasProps, Observation, SeenIndex};
 use crate::phase::Phase;
@@ -12,9 +13,6 @@ use crate::recipe::{Captures, Recipe};
 
 /// Longest name of an index the engines accept, bytes.
 const MAX_NAME_BYTES: usize = 255;
-
-/// What the hidden aliases begin with through which we write.
-const WRITE_ALIAS: &str = "segue-write-";
 
 /// The name of the copy of a source that is kept: one with which no application's pattern begins.
 pub fn keep_name(source: &IndexName) -> IndexName {
@@ -50,7 +48,7 @@ pub(super) fn alias_moves(
     let mut moves: BTreeMap<AliasName, (AliasProps, bool)> = index
         .aliases
         .iter()
-        .filter(|(name, _)| !name.as_str().starts_with(WRITE_ALIAS))
+        .filter(|(name, _)| !Mark::is_one(name.as_str()))
         .map(|(name, props)| (name.clone(), (props.clone(), true)))
         .collect();
     for (alias, props) in moved_already(seen, index, target) {

@@ -1,0 +1,102 @@
+//! The cutover in mode `block`, as `segue_engine::cutover` makes it.
+
+use segue_model::id::{Epoch, IndexName, SeqNo};
+use segue_model::journal::{CutoverWindow, Event};
+
+use super::At;
+use crate::model::Model;
+use crate::sabotage::Sabotage;
+use crate::world::target::bit;
+use crate::world::writer::Hand;
+use crate::world::{Dog, World};
+
+impl Model {
+    /// One step of a cutover.
+    pub fn cut_over(&self, world: &mut World, number: usize) {
+        let epoch = self.journals().epoch(world.runs[number].known);
+        match world.runs[number].at {
+            At::NoteCutover => self.begin(world, number, epoch),
+            At::Close => {
+                // Limit: a request to close that is held up beyond a back-out.
+                let late = world.target.write & bit(epoch) == 0;
+                if late && self.keeps(Sabotage::LateClose) {
+                    return self.fail(world, number);
+                }
+                world.source.closed = self.keeps(Sabotage::NoBlock);
+                world.runs[number].at = At::Drain;
+            }
+            At::Drain => {
+                let waits = self.keeps(Sabotage::BlockBySettings) && self.keeps(Sabotage::NoBlock);
+                if !waits || world.hands.iter().all(|hand| *hand == Hand::Idle) {
+                    world.runs[number].at = At::Terms;
+                }
+            }
+            At::NoteSwitching => {
+                let event = Event::Switching { cursor: vec![SeqNo::NONE] };
+                if self.note(world, number, &[event]) {
+                    world.runs[number].at = At::Move;
+                } else {
+                    self.fail(world, number);
+                }
+            }
+            At::Move => {
+                if self.switch(world, epoch) {
+                    world.runs[number].at = At::Look;
+                } else {
+                    self.fail(world, number);
+                }
+            }
+            At::Look if world.name_on_target => world.runs[number].at = At::NoteSwitched,
+            At::Look => self.fail(world, number),
+            At::NoteSwitched => {
+                self.dismiss(world, number, epoch);
+                let window = CutoverWindow::default();
+                self.note(world, number, &[Event::Switched { window }, Event::WatchEnded]);
+                self.end(world, number);
+            }
+            At::NoteBackedOut => {
+                self.dismiss(world, number, epoch);
+                self.note(world, number, &[Event::BackedOut { reason: String::new() }]);
+                self.end(world, number);
+            }
+            _ => {}
+        }
+    }
+
+    /// The watchdog stands ready before the journal knows of the cutover.
+    fn begin(&self, world: &mut World, number: usize, epoch: u8) {
+        if self.keeps(Sabotage::NoWatchdog) && !self.scenario.calm {
+            let of = u8::try_from(number).unwrap_or(0);
+            world.dogs.push(Dog { of, epoch, back: None });
+            world.dogs.sort();
+        }
+        let event = Event::CutoverStarted {
+            epoch: Epoch(u32::from(epoch)),
+            keep: IndexName::new("kept"),
+            aliases: Vec::new(),
+        };
+        self.note_or_end(world, number, &[event], At::Close);
+        world.runs[number].in_window = world.runs[number].at == At::Close;
+    }
+
+    /// The request that moves the names; whether it was carried out.
+    pub fn switch(&self, world: &mut World, epoch: u8) -> bool {
+        let fenced = world.target.write & bit(epoch) != 0 || !self.keeps(Sabotage::UnfencedSwitch);
+        if !fenced || world.name_on_target {
+            return false;
+        }
+        world.target.write &= !bit(epoch);
+        world.name_on_target = true;
+        if !self.scenario.alias {
+            world.source.removed = true;
+            world.refuse_waiting();
+        }
+        self.drop_fenced(world);
+        true
+    }
+
+    fn dismiss(&self, world: &mut World, number: usize, epoch: u8) {
+        let of = u8::try_from(number).unwrap_or(0);
+        world.dogs.retain(|dog| (dog.of, dog.epoch) != (of, epoch) || dog.back.is_some());
+    }
+}
