@@ -16,6 +16,7 @@ mod document;
 mod error;
 mod health;
 mod index;
+mod ingest;
 mod pressure;
 mod product;
 mod read;

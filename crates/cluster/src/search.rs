@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::stats::Counted;
-use crate::{Cluster, Error, Request, path};
+use crate::{Cluster, Error, Request, path, shard_preference};
 
 /// The complete answer to a search.
 #[derive(Clone, Debug)]
@@ -75,10 +75,29 @@ impl Cluster {
     /// # Errors
     /// [`Error::Incomplete`] when time ran out or a shard did not answer; failures of the request.
     pub async fn search(&self, index: &str, body: &Value) -> Result<SearchPage, Error> {
+        self.complete_search(Request::post(path(&[index, "_search"])), body).await
+    }
+
+    /// Searches one shard of the concrete index `index`, its primary where the product can say so.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::search`].
+    pub async fn search_shard(
+        &self,
+        index: &str,
+        shard: u32,
+        body: &Value,
+    ) -> Result<SearchPage, Error> {
+        let preference = shard_preference(self.distribution().await?, shard);
         let request = Request::post(path(&[index, "_search"]))
-            .query("allow_partial_search_results", "false")
-            .json(body)
-            .idempotent(true);
+            .query("preference", &preference)
+            .query("request_cache", "false");
+        self.complete_search(request, body).await
+    }
+
+    async fn complete_search(&self, request: Request, body: &Value) -> Result<SearchPage, Error> {
+        let request =
+            request.query("allow_partial_search_results", "false").json(body).idempotent(true);
         let call = request.call();
         let answer: Answer = self.json(request).await?;
         if answer.timed_out {

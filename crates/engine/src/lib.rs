@@ -19,6 +19,7 @@ mod page;
 pub mod part_run;
 pub mod pass;
 pub mod prepare;
+mod probe;
 mod process;
 pub mod progress;
 pub mod report;

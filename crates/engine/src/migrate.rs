@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use segue_model::balance::Balance;
 use segue_model::journal::{Event, VerifySummary};
-use segue_model::part::PartState;
+use segue_model::part::{Cutover, PartState};
 use segue_model::phase::Phase;
 use segue_model::plan::{Action, Plan, PlannedPart};
 use segue_model::recipe::CutoverStart;
@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::abandon;
 use crate::audit::{Audited, audit, rebuild};
 use crate::checkpoint_store::CheckpointStore;
-use crate::cutover::{cut_over, diagnose};
+use crate::cutover::{cut_over, diagnose, redirect};
 use crate::error::{Doing, Ending, Error, Stop, chain};
 use crate::journal_store::{Journal, JournalStore};
 use crate::lookup::{Pinned, pin};
@@ -25,6 +25,7 @@ use crate::observe::observe;
 use crate::part_run::PartRun;
 use crate::pass::{Carrier, DeadLetters, Passed, source_identity};
 use crate::prepare::{open_epoch, prepare, restore, restore_after_switch};
+use crate::probe::probe;
 use crate::progress::Progress;
 use crate::report::{PartError, PartReport, Report, Totals};
 use crate::sabotage;
@@ -64,12 +65,15 @@ pub struct Ran {
     pub ending: Option<Ending>,
 }
 
-/// Looks and plans; changes nothing.
+/// Looks and plans; changes nothing. Where writes are to be redirected, documents are tried in a scratch
+/// index that is removed again.
 pub async fn plan(session: &Session, folder: &Path) -> Result<(Plan, Journal), Error> {
     let journal = session.journal().read().await?;
     let parts = journal.parts.clone();
     let seen = observe(session.cluster(), session.recipe(), folder, parts).await?;
-    Ok((Plan::make(session.recipe(), &seen), journal))
+    let mut plan = Plan::make(session.recipe(), &seen);
+    probe(session.cluster(), session.recipe(), &mut plan).await;
+    Ok((plan, journal))
 }
 
 /// Ends cutovers that a process left when it died: their sources may be closed. This comes before
@@ -110,7 +114,9 @@ pub async fn run(
     let begun = Instant::now();
     session.healthy().await?;
     ensure_stores(session.journal(), session).await?;
-    let pinned = if plan.active().next().is_some() {
+    let pending =
+        |state: &PartState| state.cutover.as_ref().is_some_and(Cutover::is_redirect_pending);
+    let pinned = if plan.active().next().is_some() || journal.parts.values().any(pending) {
         Some(Arc::new(begin(session, plan, &mut journal, goal).await?))
     } else {
         None
@@ -241,7 +247,7 @@ async fn work(
     if let Action::Skip { reason } = &run.planned.action {
         report.outcome = format!("nothing to do: {reason}");
         run.session.listener().note(run.source(), report.outcome.clone());
-        let ended = finish_watch(&mut run).await.err();
+        let ended = finish_watch(&mut run, pinned.as_deref()).await.err();
         report.error = ended.as_ref().map(|e| PartError { code: e.code(), message: chain(e) });
         report.phase = run.state.phase.to_string();
         return (report, ended.map(|error| error.ending()));
@@ -262,7 +268,7 @@ async fn work(
                 verified = Some(summary.clone()).filter(|summary| !summary.divergences.is_empty());
             }
             note_failure(&mut run, &error).await;
-            report.outcome = "stopped; the source serves as before".to_owned();
+            report.outcome = stopped(&run.state.phase).to_owned();
             report.error = Some(PartError { code: error.code(), message: chain(&error) });
             Some(error.ending())
         }
@@ -274,6 +280,15 @@ async fn work(
         report.dead_letters = letters;
     }
     (report, ending)
+}
+
+/// What a part is left as by an error.
+fn stopped(phase: &Phase) -> &'static str {
+    match phase {
+        Phase::CuttingOver { .. } => "stopped while names were switched; run again to end that",
+        phase if phase.is_switched() => "switched; the next run does what is left",
+        _ => "stopped; the source serves as before",
+    }
 }
 
 fn blank(planned: &PlannedPart, state: &PartState) -> PartReport {
@@ -339,7 +354,7 @@ async fn migrate(
         diagnose(run).await?;
     }
     if run.state.phase.is_switched() {
-        finish_watch(run).await?;
+        finish_watch(run, Some(pinned)).await?;
         return Ok("the switch had happened; finished".to_owned());
     }
     if matches!(run.state.phase, Phase::Planned | Phase::Preparing) {
@@ -360,6 +375,10 @@ async fn migrate(
     let carrier = Arc::new(carrier.await?);
     let worked = carry_and_switch(run, &carrier, goal, report).await;
     report.balance = carrier.balance();
+    let redirect = run.state.cutover.as_ref().and_then(|cutover| cutover.redirect.as_ref());
+    if let Some(redirect) = redirect.filter(|_| run.state.phase.is_switched()) {
+        report.balance.add(&redirect.balance);
+    }
     worked
 }
 
@@ -413,9 +432,13 @@ async fn carry_and_switch(
     let begun = Instant::now();
     let window = cut_over(run, carrier).await;
     report.took("cutover", begun.elapsed());
-    let closed = window?.closed_ms.unwrap_or(0);
-    finish_watch(run).await?;
-    Ok(format!("switched; the old name refused writes for {closed} ms"))
+    let window = window?;
+    finish_watch(run, None).await?;
+    let closed = window.closed_ms.unwrap_or(0);
+    Ok(match window.redirected_ms {
+        None => format!("switched; the old name refused writes for {closed} ms"),
+        Some(ms) => format!("switched; writes were redirected for {ms} ms, none was refused"),
+    })
 }
 
 /// Compares source and target in full. Where the target holds documents that the source does not, and
@@ -530,8 +553,9 @@ async fn check_source(run: &mut PartRun, pinned: &Pinned) -> Result<(), Error> {
 /// Ends the watch. With no reverse feed there is nothing to watch for: the kept copy stays.
 ///
 /// Who switched may have died before the target was restored, so that is done here too.
-async fn finish_watch(run: &mut PartRun) -> Result<(), Error> {
+async fn finish_watch(run: &mut PartRun, pinned: Option<&Pinned>) -> Result<(), Error> {
     if run.state.phase == Phase::Watching {
+        redirect::finish(run, pinned.map(|pinned| &pinned.program)).await?;
         restore_after_switch(run).await?;
         run.record(Event::WatchEnded).await?;
     }

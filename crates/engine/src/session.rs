@@ -26,6 +26,33 @@ pub struct RunOptions {
     pub max_batches: Option<u64>,
     /// The program that is started as watchdog (this binary), with the arguments before its own.
     pub watchdog: Vec<String>,
+    /// What is to go wrong on purpose, for tests.
+    pub drill: Drill,
+}
+
+/// Where a cutover is to go wrong on purpose. Only builds for debugging take it from their environment.
+#[derive(Clone, Debug, Default)]
+pub struct Drill {
+    /// The process dies when it comes to this step.
+    pub die_at: Option<String>,
+    /// A cutover fails when it comes to this step, and is backed out by the process itself.
+    pub fail_at: Option<String>,
+}
+
+impl Drill {
+    /// Dies or fails here, if this is the step.
+    ///
+    /// # Errors
+    /// [`Error::BackedOut`] where the step is to fail.
+    pub(crate) fn at(&self, step: &str) -> Result<(), Error> {
+        if self.die_at.as_deref() == Some(step) {
+            std::process::abort();
+        }
+        if self.fail_at.as_deref() == Some(step) {
+            return Err(Error::BackedOut { reason: format!("a drill fails at {step}") });
+        }
+        Ok(())
+    }
 }
 
 /// What every part of a run shares. Cheap to clone.
@@ -148,6 +175,14 @@ impl Session {
     /// Where the local state of the migration lives.
     pub fn migration_dir(&self) -> PathBuf {
         self.0.options.state_dir.join(self.0.migration.as_str())
+    }
+
+    /// Dies or fails here, if a drill says so.
+    ///
+    /// # Errors
+    /// [`Error::BackedOut`] where the step is to fail.
+    pub(crate) fn drill(&self, step: &str) -> Result<(), Error> {
+        self.0.options.drill.at(step)
     }
 
     /// Fails if the user wants to stop.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::balance::Balance;
 use crate::id::{AliasName, Epoch, HistoryUuid, IndexName, IndexUuid, MigrationName, SeqNo};
 use crate::version::{Incarnation, Rewrite};
 
@@ -66,6 +67,9 @@ pub struct CutoverWindow {
     pub closed_ms: Option<u64>,
     /// Documents that the last pass carried.
     pub last_pass: u64,
+    /// Mode redirect: how long writes were sent on before the switch, in milliseconds.
+    #[serde(default)]
+    pub redirected_ms: Option<u64>,
 }
 
 /// What can happen to a migration or a part. Persisted: variants and fields are only ever added.
@@ -159,6 +163,51 @@ pub enum Event {
         /// The names that will move, besides the source's own.
         aliases: Vec<AliasName>,
     },
+    /// Mode redirect: an ingest pipeline is about to send the source's writes on to the target. From
+    /// here on segue writes no version of its own there.
+    RedirectStarted {
+        /// The target's highest number on each shard before any write of an application.
+        cursor: Vec<SeqNo>,
+        /// The pipeline's name.
+        pipeline: String,
+        /// The source's own default pipeline.
+        #[serde(default)]
+        default_pipeline: Option<String>,
+        /// The source's own final pipeline.
+        #[serde(default)]
+        final_pipeline: Option<String>,
+    },
+    /// Mode redirect: the pipeline is in force, and every write that began before has ended.
+    Redirected,
+    /// Mode redirect: the closed source is carried to its end and compared.
+    RedirectCarried {
+        /// What became of the documents of the last pass.
+        #[serde(default)]
+        balance: Balance,
+        /// Documents for which the application's own version in the target stands.
+        #[serde(default)]
+        superseded: u64,
+        /// The first of their ids.
+        #[serde(default)]
+        named: Vec<String>,
+    },
+    /// Mode redirect: after the switch the last redirected write has ended, and the pipeline is gone.
+    RedirectEnded {
+        /// The target's highest number on each shard then.
+        ends: Vec<SeqNo>,
+    },
+    /// Mode redirect: the part's pipeline was applied to the redirected documents.
+    RedirectEnriched {
+        /// Documents that were changed.
+        #[serde(default)]
+        enriched: u64,
+        /// Documents that the pipeline leaves out or refuses: they stay as they were written.
+        #[serde(default)]
+        left: u64,
+        /// The first of their ids, with the reason.
+        #[serde(default)]
+        named: Vec<String>,
+    },
     /// Everything is carried over; from here on any name may be found moved.
     Switching {
         /// The target's highest number on each shard before any write of an application.
@@ -226,6 +275,11 @@ impl Event {
             Event::Verified { .. } => "verified",
             Event::Diverged { .. } => "diverged",
             Event::CutoverStarted { .. } => "cutover_started",
+            Event::RedirectStarted { .. } => "redirect_started",
+            Event::Redirected => "redirected",
+            Event::RedirectCarried { .. } => "redirect_carried",
+            Event::RedirectEnded { .. } => "redirect_ended",
+            Event::RedirectEnriched { .. } => "redirect_enriched",
             Event::Switching { .. } => "switching",
             Event::Switched { .. } => "switched",
             Event::BackedOut { .. } => "backed_out",

@@ -40,5 +40,6 @@ pub mod phase;
 pub mod plan;
 pub mod position;
 pub mod recipe;
+pub mod redirect;
 pub mod selection;
 pub mod version;

@@ -7,6 +7,7 @@ mod journal;
 mod names;
 mod near;
 mod pipeline;
+mod redirect;
 mod source;
 mod target;
 
@@ -51,13 +52,13 @@ pub struct Note {
 
 impl Note {
     /// A finding about a part that refuses to run.
-    pub(crate) fn error(code: &'static str, part: &str, what: String, hint: &str) -> Note {
+    pub fn error(code: &'static str, part: &str, what: String, hint: &str) -> Note {
         let part = Some(part.to_owned());
         Note { severity: Severity::Error, code, part, what, hint: hint.to_owned() }
     }
 
     /// A finding about the whole plan that refuses to run.
-    fn whole(code: &'static str, what: String, hint: &str) -> Note {
+    pub fn whole(code: &'static str, what: String, hint: &str) -> Note {
         Note { severity: Severity::Error, code, part: None, what, hint: hint.to_owned() }
     }
 
@@ -95,6 +96,7 @@ pub(crate) fn lint(
     if parts.is_empty() && notes.iter().all(|note| note.severity != Severity::Error) {
         notes.push(near::nothing_matches(recipe, seen));
     }
+    redirect::lint_redirect(recipe, seen, parts, notes);
     cluster::lint_room(seen, parts, notes);
     if parts.is_empty() || parts.iter().any(|part| !part.is_skipped()) {
         pipeline::lint_lookups(recipe, seen, notes);

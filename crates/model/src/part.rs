@@ -1,5 +1,6 @@
 //! What the journal says about one part: its phase, and the names and numbers that go with it.
 
+use crate::balance::Balance;
 use crate::id::{AliasName, Epoch, IndexName, IndexUuid, SeqNo};
 use crate::journal::{CutoverWindow, Event, SourceIdentity, VerifySummary};
 use crate::phase::{IllegalEvent, Phase};
@@ -48,6 +49,36 @@ pub struct Cutover {
     pub cursor: Option<Vec<SeqNo>>,
     /// What it cost, once done.
     pub window: Option<CutoverWindow>,
+    /// The redirect, in that mode, once it was begun.
+    pub redirect: Option<Redirect>,
+}
+
+/// A redirect as the journal knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redirect {
+    /// The target's numbers before any write of an application.
+    pub cursor: Vec<SeqNo>,
+    /// The pipeline that sends writes on.
+    pub pipeline: String,
+    /// The source's own default pipeline.
+    pub default_pipeline: Option<String>,
+    /// The source's own final pipeline.
+    pub final_pipeline: Option<String>,
+    /// What became of the documents of the last pass.
+    pub balance: Balance,
+    /// Documents for which the application's own version stands.
+    pub superseded: u64,
+    /// The target's numbers once no redirected write was under way any more, after the switch.
+    pub ends: Option<Vec<SeqNo>>,
+    /// Whether the redirected documents went through the part's pipeline.
+    pub enriched: bool,
+}
+
+impl Cutover {
+    /// Whether something of a redirect is left to be done after the switch.
+    pub fn is_redirect_pending(&self) -> bool {
+        self.redirect.as_ref().is_some_and(|redirect| !redirect.enriched)
+    }
 }
 
 impl Default for PartState {
@@ -120,8 +151,13 @@ impl PartState {
                     aliases: aliases.clone(),
                     cursor: None,
                     window: None,
+                    redirect: None,
                 });
             }
+            Event::RedirectStarted { .. }
+            | Event::RedirectCarried { .. }
+            | Event::RedirectEnded { .. }
+            | Event::RedirectEnriched { .. } => self.remember_redirect(event),
             Event::Switching { cursor } => {
                 if let Some(cutover) = &mut self.cutover {
                     cutover.cursor = Some(cursor.clone());
@@ -143,6 +179,26 @@ impl PartState {
                     ..PartState::default()
                 };
             }
+            _ => {}
+        }
+    }
+
+    fn remember_redirect(&mut self, event: &Event) {
+        let Some(cutover) = &mut self.cutover else { return };
+        let redirect = cutover.redirect.get_or_insert_default();
+        match event {
+            Event::RedirectStarted { cursor, pipeline, default_pipeline, final_pipeline } => {
+                redirect.cursor = cursor.clone();
+                redirect.pipeline = pipeline.clone();
+                redirect.default_pipeline = default_pipeline.clone();
+                redirect.final_pipeline = final_pipeline.clone();
+            }
+            Event::RedirectCarried { balance, superseded, .. } => {
+                redirect.balance = balance.clone();
+                redirect.superseded = *superseded;
+            }
+            Event::RedirectEnded { ends } => redirect.ends = Some(ends.clone()),
+            Event::RedirectEnriched { .. } => redirect.enriched = true,
             _ => {}
         }
     }

@@ -31,6 +31,68 @@ fn cutover_started() -> Event {
     Event::CutoverStarted { epoch: Epoch(2), keep: IndexName::new("k"), aliases: vec![] }
 }
 
+fn redirect_started() -> Event {
+    Event::RedirectStarted {
+        cursor: vec![SeqNo(12)],
+        pipeline: "segue-redirect-x".to_owned(),
+        default_pipeline: Some("own".to_owned()),
+        final_pipeline: None,
+    }
+}
+
+/// A cutover in mode redirect, from its begin to its end.
+fn redirected() -> Vec<Event> {
+    vec![
+        prepare_started(),
+        prepared(),
+        Event::Backfilled,
+        Event::VerifyStarted,
+        verified(),
+        Event::EpochOpened { epoch: Epoch(2) },
+        cutover_started(),
+        redirect_started(),
+        Event::Redirected,
+        Event::RedirectCarried { balance: Balance::default(), superseded: 3, named: vec![] },
+        Event::Switching { cursor: vec![SeqNo(12)] },
+        Event::Switched { window: CutoverWindow::default() },
+        Event::RedirectEnded { ends: vec![SeqNo(20)] },
+        Event::RedirectEnriched { enriched: 2, left: 0, named: vec![] },
+        Event::WatchEnded,
+    ]
+}
+
+#[test]
+fn a_redirect_can_be_taken_back_at_each_step_before_the_switch_and_not_after() {
+    let events = redirected();
+    let mut state = PartState::default();
+    for event in &events {
+        state.apply(event).unwrap();
+        let cutting = matches!(state.phase, Phase::CuttingOver { .. });
+        let mut back = state.clone();
+        let taken_back = back.apply(&Event::BackedOut { reason: reason() }).is_ok();
+        assert_eq!(taken_back, cutting, "after {}", event.name());
+        if cutting {
+            assert_eq!(back.phase, Phase::CatchingUp);
+        }
+        let pending = state.cutover.as_ref().is_some_and(Cutover::is_redirect_pending);
+        let begun = state.cutover.as_ref().is_some_and(|c| c.redirect.is_some());
+        let over = matches!(event, Event::RedirectEnriched { .. } | Event::WatchEnded);
+        assert_eq!(pending, begun && !over, "after {}", event.name());
+    }
+    let redirect = state.cutover.and_then(|cutover| cutover.redirect).unwrap();
+    assert_eq!(redirect.default_pipeline.as_deref(), Some("own"));
+    assert_eq!((redirect.superseded, redirect.ends), (3, Some(vec![SeqNo(20)])));
+}
+
+#[test]
+fn no_step_of_a_redirect_can_be_left_out_before_the_switch() {
+    let events = redirected();
+    for left_out in ["redirect_started", "redirected"] {
+        let rest = events.iter().filter(|event| event.name() != left_out);
+        assert!(PartState::fold(rest).is_err(), "{left_out}");
+    }
+}
+
 fn restarted() -> Event {
     Event::Restarted {
         source: source(),
@@ -57,6 +119,11 @@ fn every_event() -> Vec<Event> {
         verified(),
         Event::Diverged { reason: reason(), summary: VerifySummary::default() },
         cutover_started(),
+        redirect_started(),
+        Event::Redirected,
+        Event::RedirectCarried { balance: Balance::default(), superseded: 1, named: vec![] },
+        Event::RedirectEnded { ends: vec![SeqNo(20)] },
+        Event::RedirectEnriched { enriched: 2, left: 0, named: vec![] },
         Event::Switching { cursor: vec![SeqNo(12)] },
         Event::Switched { window: CutoverWindow::default() },
         Event::BackedOut { reason: reason() },
@@ -84,7 +151,9 @@ fn straight() -> Vec<Event> {
         Event::EpochOpened { epoch: Epoch(2) },
         cutover_started(),
         Event::Switching { cursor: vec![SeqNo(12)] },
-        Event::Switched { window: CutoverWindow { closed_ms: Some(300), last_pass: 4 } },
+        Event::Switched {
+            window: CutoverWindow { closed_ms: Some(300), last_pass: 4, redirected_ms: None },
+        },
         Event::WatchEnded,
     ]
 }
@@ -99,7 +168,10 @@ fn a_straight_run_ends_finished_and_remembers_its_names() {
     assert_eq!(state.epoch, Some(Epoch(2)));
     let cutover = state.cutover.unwrap();
     assert_eq!(cutover.cursor, Some(vec![SeqNo(12)]));
-    assert_eq!(cutover.window, Some(CutoverWindow { closed_ms: Some(300), last_pass: 4 }));
+    assert_eq!(
+        cutover.window,
+        Some(CutoverWindow { closed_ms: Some(300), last_pass: 4, redirected_ms: None })
+    );
 }
 
 #[test]
@@ -111,7 +183,7 @@ fn a_cutover_ends_by_a_switch_or_a_back_out_and_nothing_else() {
             let after = state.clone().phase.next(&event);
             let allowed = match event {
                 Event::BackedOut { .. } => true,
-                Event::Switching { .. } => steps == 8,
+                Event::Switching { .. } | Event::RedirectStarted { .. } => steps == 8,
                 Event::Switched { .. } => steps == 9,
                 _ => false,
             };

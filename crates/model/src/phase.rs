@@ -65,6 +65,10 @@ pub enum Phase {
 pub enum CutoverStep {
     /// The source may be blocked; no name has moved.
     Closing,
+    /// The source's pipeline may send writes on to the target; no name has moved.
+    Redirecting,
+    /// Every write goes to the target; the source may be blocked; no name has moved.
+    Redirected,
     /// The target's cursor is recorded; any name may have moved.
     Switching,
 }
@@ -95,9 +99,17 @@ impl Phase {
                 P::Failed { at: Box::new(P::CatchingUp), reason: reason.clone() }
             }
             (P::Ready, E::CutoverStarted { .. }) => P::CuttingOver { step: S::Closing },
-            (P::CuttingOver { step: S::Closing }, E::Switching { .. }) => {
+            (P::CuttingOver { step: S::Closing }, E::RedirectStarted { .. }) => {
+                P::CuttingOver { step: S::Redirecting }
+            }
+            (P::CuttingOver { step: S::Redirecting }, E::Redirected)
+            | (P::CuttingOver { step: S::Redirected }, E::RedirectCarried { .. }) => {
+                P::CuttingOver { step: S::Redirected }
+            }
+            (P::CuttingOver { step: S::Closing | S::Redirected }, E::Switching { .. }) => {
                 P::CuttingOver { step: S::Switching }
             }
+            (P::Watching, E::RedirectEnded { .. } | E::RedirectEnriched { .. }) => P::Watching,
             (P::CuttingOver { step: S::Switching }, E::Switched { .. }) => P::Watching,
             (P::CuttingOver { .. }, E::BackedOut { .. }) => P::CatchingUp,
             (P::Watching, E::WatchEnded) => P::Finished,
@@ -158,6 +170,8 @@ impl fmt::Display for Phase {
             Phase::Verifying => "verifying",
             Phase::Ready => "ready",
             Phase::CuttingOver { step: CutoverStep::Closing } => "cutting over (closing)",
+            Phase::CuttingOver { step: CutoverStep::Redirecting } => "cutting over (redirecting)",
+            Phase::CuttingOver { step: CutoverStep::Redirected } => "cutting over (redirected)",
             Phase::CuttingOver { step: CutoverStep::Switching } => "cutting over (switching)",
             Phase::Watching => "watching",
             Phase::Finished => "finished",

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use segue_engine::journal_store::Journal;
 use segue_engine::migrate;
 use segue_engine::progress::Listener;
-use segue_engine::session::{RunOptions, Session};
+use segue_engine::session::{Drill, RunOptions, Session};
 use segue_model::plan::Plan;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +42,7 @@ pub async fn open(
         state_dir: recipe_file::state_dir(&cluster).await?,
         max_batches,
         watchdog: watchdog_command(file)?,
+        drill: drill(),
     };
     Ok(Session::open(cluster, recipe, options, listener, cancel).await?)
 }
@@ -52,6 +53,15 @@ pub async fn make(session: &Session, options: &PlanOptions) -> anyhow::Result<(P
     let (plan, journal) = migrate::plan(session, &folder).await?;
     let plan = plan.only(&options.only).map_err(|error| Usage(format!("--only: {error}")))?;
     Ok((plan, journal))
+}
+
+/// What tests want to go wrong; never in a release.
+fn drill() -> Drill {
+    if !cfg!(debug_assertions) {
+        return Drill::default();
+    }
+    let step = |name: &str| std::env::var(name).ok();
+    Drill { die_at: step("SEGUE_DIE_AT"), fail_at: step("SEGUE_FAIL_AT") }
 }
 
 fn watchdog_command(file: &RecipeFile) -> anyhow::Result<Vec<String>> {

@@ -1,12 +1,25 @@
 //! The body of a bulk: one line that says what to do, one line with the document.
 //!
-//! Every write carries an external version, which makes it safe to repeat: the engine keeps the
-//! higher version, whatever the order of arrival (`docs/concepts/protocol.md`).
+//! Until an application may write to the target, every write carries an external version, which makes
+//! it safe to repeat: the engine keeps the higher version, whatever the order of arrival. From then on
+//! writes create what is absent, or replace a known state (`docs/concepts/protocol.md`).
 
 use bytes::Bytes;
 
+use crate::DocVersion;
+
 /// Room left for the line that says what to do, besides the id and the routing.
 const ACTION: usize = 96;
+
+/// What must hold for a write to be applied, besides what its verb says.
+#[derive(Clone, Copy)]
+enum Condition {
+    None,
+    /// What stands there has a lower version.
+    Above(u64),
+    /// What stands there is in this state.
+    State(DocVersion),
+}
 
 /// The body of one bulk, while it is written.
 ///
@@ -51,8 +64,44 @@ impl BulkBody {
     pub fn begin_index(&mut self, id: &str, routing: Option<&str>, version: u64) -> &mut Vec<u8> {
         self.cancel();
         self.open = Some(self.bytes.len());
-        self.action(b"{\"index\":{\"_id\":", id, routing, version);
+        self.action(b"{\"index\":{\"_id\":", id, routing, Condition::Above(version));
         &mut self.bytes
+    }
+
+    /// As [`BulkBody::begin_index`], for a document that is written only if there is none of that id.
+    pub fn begin_create(&mut self, id: &str, routing: Option<&str>) -> &mut Vec<u8> {
+        self.cancel();
+        self.open = Some(self.bytes.len());
+        self.action(b"{\"create\":{\"_id\":", id, routing, Condition::None);
+        &mut self.bytes
+    }
+
+    /// As [`BulkBody::begin_index`], for a document that is replaced only if it is still in the state
+    /// `expected`.
+    pub fn begin_replace(
+        &mut self,
+        id: &str,
+        routing: Option<&str>,
+        expected: DocVersion,
+    ) -> &mut Vec<u8> {
+        self.cancel();
+        self.open = Some(self.bytes.len());
+        self.action(b"{\"index\":{\"_id\":", id, routing, Condition::State(expected));
+        &mut self.bytes
+    }
+
+    /// Deletes a document if it is still in the state `expected`.
+    pub fn remove(&mut self, id: &str, routing: Option<&str>, expected: DocVersion) {
+        self.cancel();
+        self.action(b"{\"delete\":{\"_id\":", id, routing, Condition::State(expected));
+        self.items += 1;
+    }
+
+    /// Appends the document of the item that was begun, line ends made spaces, and ends the item.
+    pub fn end_with(&mut self, source: &[u8]) {
+        self.bytes.reserve(source.len() + 1);
+        push_line(&mut self.bytes, source);
+        self.finish();
     }
 
     /// Ends the open item; does nothing when none is open.
@@ -73,7 +122,7 @@ impl BulkBody {
     /// Deletes a document.
     pub fn delete(&mut self, id: &str, routing: Option<&str>, version: u64) {
         self.cancel();
-        self.action(b"{\"delete\":{\"_id\":", id, routing, version);
+        self.action(b"{\"delete\":{\"_id\":", id, routing, Condition::Above(version));
         self.items += 1;
     }
 
@@ -111,7 +160,7 @@ impl BulkBody {
         (Bytes::from(full.bytes), full.items)
     }
 
-    fn action(&mut self, verb: &[u8], id: &str, routing: Option<&str>, version: u64) {
+    fn action(&mut self, verb: &[u8], id: &str, routing: Option<&str>, condition: Condition) {
         let out = &mut self.bytes;
         out.reserve(ACTION + id.len() + routing.map_or(0, str::len));
         out.extend_from_slice(verb);
@@ -120,9 +169,21 @@ impl BulkBody {
             out.extend_from_slice(b",\"routing\":");
             push_text(out, routing);
         }
-        out.extend_from_slice(b",\"version\":");
-        push_number(out, version);
-        out.extend_from_slice(b",\"version_type\":\"external\"}}\n");
+        match condition {
+            Condition::None => {}
+            Condition::Above(version) => {
+                out.extend_from_slice(b",\"version\":");
+                push_number(out, version);
+                out.extend_from_slice(b",\"version_type\":\"external\"");
+            }
+            Condition::State(DocVersion { seq_no, primary_term }) => {
+                out.extend_from_slice(b",\"if_seq_no\":");
+                push_number(out, u64::try_from(seq_no).unwrap_or(0));
+                out.extend_from_slice(b",\"if_primary_term\":");
+                push_number(out, primary_term);
+            }
+        }
+        out.extend_from_slice(b"}}\n");
     }
 }
 

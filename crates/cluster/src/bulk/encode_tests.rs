@@ -104,3 +104,22 @@ proptest! {
         prop_assert_eq!(bytes[bytes.len() - 1], b'\n');
     }
 }
+
+#[test]
+fn conditional_writes_say_their_condition() {
+    let state = DocVersion { seq_no: 12, primary_term: 3 };
+    let mut body = BulkBody::default();
+    body.begin_create("a", None);
+    body.end_with(b"{\n}");
+    body.begin_replace("b", Some("r"), state);
+    body.end_with(b"{}");
+    body.remove("c", None, state);
+    let (bytes, items) = body.take();
+    assert_eq!(items, 3);
+    let expected = concat!(
+        "{\"create\":{\"_id\":\"a\"}}\n{ }\n",
+        "{\"index\":{\"_id\":\"b\",\"routing\":\"r\",\"if_seq_no\":12,\"if_primary_term\":3}}\n{}\n",
+        "{\"delete\":{\"_id\":\"c\",\"if_seq_no\":12,\"if_primary_term\":3}}\n",
+    );
+    assert_eq!(std::str::from_utf8(&bytes).unwrap(), expected);
+}

@@ -31,8 +31,34 @@ impl Cluster {
         items: usize,
         gzip: bool,
     ) -> Result<BulkAnswer, Error> {
-        let request = Request::post(path(&[alias, "_bulk"]))
-            .query("require_alias", "true")
+        self.bulk_to(alias, true, body, items, gzip).await
+    }
+
+    /// As [`Cluster::bulk`], to the concrete index of exactly this name. Nothing fences it: only for
+    /// conditional writes.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::bulk`]; [`Error::Guard`] for a name that is not one index.
+    pub async fn bulk_to_index(
+        &self,
+        index: &str,
+        body: Bytes,
+        items: usize,
+    ) -> Result<BulkAnswer, Error> {
+        crate::index::exact(index)?;
+        self.bulk_to(index, false, body, items, false).await
+    }
+
+    async fn bulk_to(
+        &self,
+        name: &str,
+        require_alias: bool,
+        body: Bytes,
+        items: usize,
+        gzip: bool,
+    ) -> Result<BulkAnswer, Error> {
+        let request = Request::post(path(&[name, "_bulk"]))
+            .query("require_alias", if require_alias { "true" } else { "false" })
             .query("pipeline", "_none")
             .body(body, "application/x-ndjson")
             .gzip_body(gzip)

@@ -7,13 +7,16 @@ use segue_cluster::{AliasAction, AliasProps, Cluster};
 use segue_model::cutover::{BackOut, Evidence, Mark, back_out as decide};
 use segue_model::id::{AliasName, Epoch, IndexName};
 use segue_model::journal::{CutoverWindow, Event};
+use segue_model::part::Cutover;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::redirect::{self, Note, NoteKey};
 use super::switch::is_switched;
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
 use crate::prepare::restore_after_switch;
+use crate::session::Drill;
 
 const BETWEEN: Duration = Duration::from_millis(500);
 
@@ -39,6 +42,15 @@ pub struct Fence {
     pub aliases: Vec<AliasName>,
     /// The write alias of the cutover that is taken back; none = of whichever cutover there was.
     pub write_alias: Option<String>,
+    /// Which attempt it is: where the note of its redirect is found, if it has one.
+    #[serde(default)]
+    pub attempt: Option<NoteKey>,
+    /// The redirect, where the caller knows of one.
+    #[serde(default)]
+    pub redirect: Option<Note>,
+    /// What is to go wrong on purpose; not for the watchdog.
+    #[serde(skip)]
+    pub drill: Drill,
 }
 
 /// How a back-out ended.
@@ -61,6 +73,9 @@ impl Fence {
             keep: run.planned.keep.clone(),
             aliases: names_of_source(run),
             write_alias: Some(run.write_alias().to_string()),
+            attempt: Some(NoteKey::of(run)),
+            redirect: redirect::journalled(run),
+            drill: run.session.options().drill.clone(),
         }
     }
 
@@ -77,8 +92,8 @@ pub(super) fn names_of_source(run: &PartRun) -> Vec<AliasName> {
     on_source.map(|alias| alias.alias.clone()).collect()
 }
 
-/// Takes the cutover back: fence, block, names, copy, in this order. Every step may be repeated. What
-/// is done follows from [`segue_model::cutover::back_out`].
+/// Takes the cutover back: fence, block, names, copy, redirect, in this order. Every step may be
+/// repeated. What is done follows from [`segue_model::cutover::back_out`].
 pub async fn back_out_names(
     cluster: &Cluster,
     fence: &Fence,
@@ -143,6 +158,8 @@ async fn try_back_out(cluster: &Cluster, fence: &Fence) -> Result<TakenBack, Err
         actions.append(&mut rest);
         cluster.update_aliases(&actions).await.doing(doing)?;
     }
+    // Last, and with the names back: it takes documents from the target, which nobody may see.
+    redirect::undo(cluster, fence).await?;
     Ok(TakenBack::Back)
 }
 
@@ -210,7 +227,9 @@ pub async fn diagnose(run: &mut PartRun) -> Result<(), Error> {
     match back_out_names(run.session.cluster(), &fence, Patience::Times(20)).await? {
         TakenBack::Switched => {
             run.record(Event::Switched { window: CutoverWindow::default() }).await?;
-            restore_after_switch(run).await
+            // A redirect is finished first; who goes on with the part does both.
+            let pending = run.state.cutover.as_ref().is_some_and(Cutover::is_redirect_pending);
+            if pending { Ok(()) } else { restore_after_switch(run).await }
         }
         TakenBack::Back | TakenBack::Superseded => {
             let reason = "the process that cut over died; the source takes writes again";

@@ -1,5 +1,5 @@
-//! The cutover in mode `block`: the source is closed to writes, the last changes are carried and
-//! compared, and one request moves the names.
+//! The cutover. In mode `block` the source is closed to writes, the last changes are carried and
+//! compared, and one request moves the names; mode `redirect` stands in [`redirect`].
 //!
 //! Of a switch and a back-out exactly one wins: both have to take the epoch's write alias from the
 //! target, with `must_exist`, in the request that does the rest. Names are judged by looking again,
@@ -7,6 +7,7 @@
 
 mod back_out;
 mod gate;
+pub mod redirect;
 mod switch;
 pub mod watchdog;
 
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use segue_cluster::BlockAnswer;
 use segue_model::id::{Epoch, SeqNo};
 use segue_model::journal::{CutoverWindow, Event, VerifySummary};
+use segue_model::recipe::CutoverMode;
 
 pub use back_out::{Fence, Patience, TakenBack, back_out_names, diagnose};
 pub use gate::pass_gate;
@@ -38,7 +40,11 @@ pub async fn cut_over(run: &mut PartRun, carrier: &Arc<Carrier>) -> Result<Cutov
     let _turn = session.cutover_turn().await;
     let verified = pass_gate(run, carrier).await?;
     let max_pause = run.session.recipe().cutover.max_pause;
-    let fence = Fence::of(run);
+    let redirect = match run.session.recipe().cutover.mode {
+        CutoverMode::Block => None,
+        CutoverMode::Redirect => Some(redirect::ready(run, carrier).await?),
+    };
+    let fence = Fence { redirect: redirect.clone(), ..Fence::of(run) };
     let watchdog = Watchdog::start(run, &fence, max_pause + GRACE).await?;
     run.record(Event::CutoverStarted {
         epoch: run.state.epoch.unwrap_or(Epoch(0)),
@@ -47,11 +53,19 @@ pub async fn cut_over(run: &mut PartRun, carrier: &Arc<Carrier>) -> Result<Cutov
     })
     .await?;
     let closed = Instant::now();
-    let window = match attempt(run, carrier, &verified, closed).await {
+    let attempted = match &redirect {
+        None => attempt(run, carrier, &verified, closed).await,
+        Some(note) => redirect::attempt(run, carrier, &verified, note, closed).await,
+    };
+    let window = match attempted {
         Ok(last_pass) => {
-            let closed_ms = u64::try_from(closed.elapsed().as_millis()).ok();
+            let took = u64::try_from(closed.elapsed().as_millis()).ok();
+            let (closed_ms, redirected_ms) = match redirect {
+                None => (took, None),
+                Some(_) => (Some(0), took),
+            };
             watchdog.dismiss().await;
-            CutoverWindow { closed_ms, last_pass }
+            CutoverWindow { closed_ms, last_pass, redirected_ms }
         }
         Err(error) => {
             let taken_back =
@@ -68,6 +82,8 @@ pub async fn cut_over(run: &mut PartRun, carrier: &Arc<Carrier>) -> Result<Cutov
         }
     };
     run.record(Event::Switched { window }).await?;
+    // First: it writes documents, which no final pipeline is to change once more.
+    redirect::finish(run, Some(carrier.program())).await?;
     restore_after_switch(run).await?;
     let took = closed.elapsed();
     let part = Some(run.source().clone());

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::REFUSED;
 use crate::error::{Doing, Error};
 use crate::journal_store::ensure_index;
 use crate::moment;
@@ -147,6 +148,15 @@ impl DeadLetters {
 
     /// Up to `limit` dead letters of the part, newest first, and how many there are.
     pub async fn list(&self, limit: usize) -> Result<(Vec<DeadLetter>, u64), Error> {
+        self.search(limit, json!([])).await
+    }
+
+    /// As [`DeadLetters::list`], without those that the pipeline refused.
+    pub async fn of_target(&self, limit: usize) -> Result<(Vec<DeadLetter>, u64), Error> {
+        self.search(limit, json!([{ "term": { "kind": REFUSED } }])).await
+    }
+
+    async fn search(&self, limit: usize, but: Value) -> Result<(Vec<DeadLetter>, u64), Error> {
         let reading = || format!("listing the dead letters of {}", self.part);
         match self.cluster.refresh(DEAD_LETTER_INDEX).await {
             Err(error) if error.class() == Class::NotFound => return Ok((Vec::new(), 0)),
@@ -157,7 +167,7 @@ impl DeadLetters {
             "track_total_hits": true,
             "query": { "bool": { "filter": [
                 { "term": { "migration": self.migration } }, { "term": { "part": self.part } }
-            ]}},
+            ], "must_not": but }},
             "sort": [{ "at_ms": "desc" }, { "seq_no": "asc" }]
         });
         let page = self.cluster.search(DEAD_LETTER_INDEX, &query).await.doing(reading)?;

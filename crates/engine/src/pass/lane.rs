@@ -156,4 +156,4 @@ fn noted<'a>(hits: impl Iterator<Item = (&'a Hit<'a>, Kind)>) -> Run {
 }
 
 /// The kind of a dead letter that the pipeline itself refused.
-pub(super) const REFUSED: &str = "refused_by_pipeline";
+pub(crate) const REFUSED: &str = "refused_by_pipeline";

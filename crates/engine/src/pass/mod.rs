@@ -26,6 +26,7 @@ use segue_transform::Bound;
 use tokio::task::JoinSet;
 
 pub use dead_letter::{DEAD_LETTER_INDEX, DeadLetter, DeadLetters};
+pub(crate) use lane::REFUSED;
 pub use remove::Gone;
 pub(crate) use shard::ShardCarrier;
 

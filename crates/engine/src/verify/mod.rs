@@ -9,6 +9,7 @@
 mod classify;
 mod compare;
 mod fingerprint;
+mod redirected;
 mod window;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ use segue_model::journal::VerifySummary;
 use segue_model::version::Op;
 use serde::Serialize;
 
+pub(crate) use fingerprint::fingerprint;
+pub use redirected::{Outdone, count_ours, verify_redirected};
 pub use window::{Frozen, verify_window};
 
 use crate::error::Error;

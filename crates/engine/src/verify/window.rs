@@ -111,27 +111,29 @@ pub async fn verify_window(
     Ok(frozen)
 }
 
-struct Wanted {
-    id: String,
-    routing: Option<String>,
+/// A document of the source as it is to stand in the target.
+pub(super) struct Wanted {
+    pub(super) id: String,
+    pub(super) routing: Option<String>,
     seq_no: SeqNo,
-    provenance: Provenance,
-    hash: u128,
+    pub(super) provenance: Provenance,
+    pub(super) hash: u128,
 }
 
-struct Changed {
+/// What changed in the source since the full verification.
+pub(super) struct Changed {
     projector: Projector,
     lineage: Lineage,
     shards: u32,
-    seen: u64,
-    filtered: u64,
-    refused: u64,
-    wanted: Vec<Wanted>,
-    divergences: Divergences,
+    pub(super) seen: u64,
+    pub(super) filtered: u64,
+    pub(super) refused: u64,
+    pub(super) wanted: Vec<Wanted>,
+    pub(super) divergences: Divergences,
 }
 
 impl Changed {
-    fn new(carrier: &Carrier) -> Changed {
+    pub(super) fn new(carrier: &Carrier) -> Changed {
         Changed {
             projector: Projector::new(carrier),
             lineage: carrier.lineage().clone(),
@@ -198,7 +200,8 @@ async fn compare(
     Ok(refused)
 }
 
-async fn missing(
+/// Names what is absent from the target, less the dead letters, which it counts.
+pub(super) async fn missing(
     carrier: &Carrier,
     absent: &[&Wanted],
     divergences: &mut Divergences,

@@ -9,6 +9,8 @@ use super::NameTemplate;
 pub struct CutoverSpec {
     /// The way writers are held while names move.
     pub mode: CutoverMode,
+    /// What the writers do; a redirect needs it stated.
+    pub writers: Option<Writers>,
     /// What starts the switch.
     pub start: CutoverStart,
     /// The read alias that moves from source to target, if there is one.
@@ -25,6 +27,18 @@ pub enum CutoverMode {
     /// A write block: writers are refused for a short, measured time.
     #[default]
     Block,
+    /// An ingest pipeline on the old index sends writes on to the target: no write is refused, if
+    /// writers only index.
+    Redirect,
+}
+
+/// What the recipe states about the application's writers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writers {
+    /// They only index whole documents, with or without ids. They neither create with an id of their
+    /// own, update nor delete, and send no `if_seq_no`, no versions, no `require_alias` and no
+    /// `?pipeline=`.
+    IndexOnly,
 }
 
 /// What starts the switch.
@@ -41,6 +55,7 @@ impl Default for CutoverSpec {
     fn default() -> Self {
         Self {
             mode: CutoverMode::default(),
+            writers: None,
             start: CutoverStart::default(),
             alias: None,
             max_pause: Duration::from_secs(30),

@@ -34,7 +34,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use cluster::{AuthRef, ClusterRef, SecretRef, TlsRef};
-pub use cutover::{CutoverMode, CutoverSpec, CutoverStart};
+pub use cutover::{CutoverMode, CutoverSpec, CutoverStart, Writers};
 pub use error::{Error, ErrorKind};
 pub use json::Json;
 pub use limits::{DocsPerSecond, Limits};

@@ -10,7 +10,7 @@ use super::node::{self, Node};
 use super::read_step::pipeline;
 use super::{
     ContentCheck, CountCheck, CutoverMode, CutoverSpec, CutoverStart, DocsPerSecond, Limits,
-    NameError, NamePattern, NameTemplate, Recipe, SourceSpec, TargetSpec, VerifySpec,
+    NameError, NamePattern, NameTemplate, Recipe, SourceSpec, TargetSpec, VerifySpec, Writers,
 };
 
 type Vars = BTreeMap<String, String>;
@@ -299,12 +299,24 @@ fn verify(node: Node) -> Result<VerifySpec, Fault> {
 }
 
 fn cutover(node: Node, scope: &Scope) -> Result<CutoverSpec, Fault> {
-    let known = ["mode", "start", "alias", "max_pause", "max_dead_letters"];
+    let known = ["mode", "writers", "start", "alias", "max_pause", "max_dead_letters"];
     let mut fields = Fields::open(node, "`cutover`", &known)?;
     let starts = [("auto", CutoverStart::Auto), ("manual", CutoverStart::Manual)];
     let mut spec = CutoverSpec::default();
+    if let Some(node) = fields.take("writers") {
+        let writers = [("index_only", Writers::IndexOnly)];
+        spec.writers = Some(cursor::choice(node, "`writers`", &writers)?);
+    }
     if let Some(node) = fields.take("mode") {
-        spec.mode = cursor::choice(node, "`mode`", &[("block", CutoverMode::Block)])?;
+        let modes = [("block", CutoverMode::Block), ("redirect", CutoverMode::Redirect)];
+        let at = node.at;
+        spec.mode = cursor::choice(node, "`mode`", &modes)?;
+        if spec.mode == CutoverMode::Redirect && spec.writers.is_none() {
+            let summary = "`mode: redirect` needs the statement `writers: index_only`";
+            let hint = "state it only if writers neither create with an id, update, delete, nor send \
+                        if_seq_no, versions, require_alias or ?pipeline=; otherwise use `mode: block`";
+            return Err(Fault::new(ErrorKind::MissingKey, at, summary).hint(hint));
+        }
     }
     if let Some(node) = fields.take("start") {
         spec.start = cursor::choice(node, "`start`", &starts)?;

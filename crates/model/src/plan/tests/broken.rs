@@ -29,6 +29,7 @@ fn cutting(source: &str) -> PartState {
         phase: Phase::CuttingOver { step: CutoverStep::Closing },
         target: Some(IndexName::new(format!("{source}-v2"))),
         cutover: Some(Cutover {
+            redirect: None,
             epoch: Epoch(1),
             keep: IndexName::new(format!("segue-before-{source}")),
             aliases: vec![AliasName::new("app-view"), AliasName::new("app-all")],

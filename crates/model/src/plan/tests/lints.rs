@@ -256,3 +256,36 @@ fn a_target_without_a_usable_name_is_refused() {
     let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
     assert_eq!(codes(&Plan::make(&recipe, &seen)), ["SEG-P116"]);
 }
+
+#[test]
+fn a_redirect_is_refused_where_writes_would_be_lost_or_changed() {
+    let text = RECIPE.replace("mode: block", "mode: redirect, writers: index_only");
+    let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+    let with = |spoil: fn(&mut Observation)| {
+        let mut seen = clean();
+        spoil(&mut seen);
+        let refused = codes(&Plan::make(&recipe, &seen)).contains(&"SEG-P128");
+        assert!(!codes(&Plan::make(&super::recipe(), &seen)).contains(&"SEG-P128"));
+        refused
+    };
+    fn alias(seen: &mut Observation, name: &str, is_write_index: Option<bool>) {
+        let props = AliasProps {
+            index_routing: Some("r".to_owned()),
+            is_write_index,
+            ..AliasProps::default()
+        };
+        let month = &mut seen.candidates[0];
+        month.aliases.insert(AliasName::new(name), props);
+        let on = seen.aliases.entry(AliasName::new(name)).or_default();
+        if on.is_empty() {
+            on.push(month.name.clone());
+        }
+    }
+    assert!(!with(|_| {}));
+    assert!(with(|seen| seen.engine = "Elasticsearch 8.15.0".to_owned()));
+    assert!(with(|seen| alias(seen, "january", None)));
+    assert!(!with(|seen| alias(seen, "january", Some(false))));
+    // Through an alias of several indices nothing is written but to its write index.
+    assert!(!with(|seen| alias(seen, "app-view", None)));
+    assert!(with(|seen| alias(seen, "app-view", Some(true))));
+}

@@ -55,6 +55,8 @@ fn unknown_and_missing_keys() {
     refused(&with("verify: { frobnicate: 1 }"), MORE, 11, K::UnknownKey, "known: counts, required");
     refused(&with_steps("  - lokup: {}"), STEP, 5, K::UnknownKey, "did you mean `lookup`?");
     refused(&with_steps("  - lookup: { index: x }"), STEP, 13, K::MissingKey, "`key` is missing");
+    let unstated = with("cutover: { mode: redirect }");
+    refused(&unstated, MORE, 18, K::MissingKey, "needs the statement `writers: index_only`");
     refused(&with_steps("  - { set: {a: 1}, remove: b }"), STEP, 5, K::BadValue, "exactly one key");
     let multi = "  - lookup: { index: x, key: a, match: b, as: c, multiple: { order: asc } }";
     refused(&with_steps(multi), STEP, 60, K::MissingKey, "`sort` is missing in `multiple`");
@@ -76,6 +78,7 @@ fn wrong_types_and_values() {
         ("limits: { health_wait: 30 }", 24, K::WrongType, "250ms, 30s, 5m"),
         ("limits: { docs_per_second: fast }", 28, K::BadValue, "`docs_per_second` can't be `fast`"),
         ("cutover: { mode: blok }", 18, K::BadValue, "did you mean `block`?"),
+        ("cutover: { writers: all }", 21, K::BadValue, "`writers` can't be `all`"),
         ("cutover: { start: 1 }", 19, K::WrongType, "put it in quotes"),
         ("cutover: { max_pause: 0s }", 23, K::BadValue, "more than nothing"),
         ("verify: { required: recid }", 21, K::WrongType, "must be a list, not text"),
