@@ -15,7 +15,7 @@ fn current_month(test: &str, per_second: u32) {
     let engine = Engine::get();
     let prefix = engine.prefix(test);
     let volume = Volume { events: 12_000, records: 30, months: 1 };
-    let site = Installation::new(&engine, &prefix, 5, volume);
+    let site = Installation::new(&engine, &prefix, 5, volume).redirected();
     let recipe = Recipe::usage_events(&engine, &prefix);
     recipe.change("docs_per_second: auto", "docs_per_second: 1500");
     let month = *site.site.months().last().unwrap();
@@ -67,7 +67,7 @@ fn fifty_late_events_older_and_newer_than_the_newest_carried() {
     let engine = Engine::get();
     let prefix = engine.prefix("late");
     let volume = Volume { events: 4000, records: 30, months: 2 };
-    let site = Installation::new(&engine, &prefix, 6, volume);
+    let site = Installation::new(&engine, &prefix, 6, volume).redirected();
     let recipe = Recipe::usage_events(&engine, &prefix);
     recipe.change("start: auto", "start: manual");
     recipe.run(0);

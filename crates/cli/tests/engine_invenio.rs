@@ -50,7 +50,7 @@ fn read_by_event(report: &Value) -> BTreeMap<String, u64> {
 fn migrate_and_check(test: &str, volume: Volume, each: u64) {
     let engine = Engine::get();
     let prefix = engine.prefix(test);
-    let site = Installation::new(&engine, &prefix, 3, volume);
+    let site = Installation::new(&engine, &prefix, 3, volume).redirected();
     let names = indices(&engine, &prefix);
     assert_eq!(names.len() as u64, 2 * u64::from(volume.months));
     let before: BTreeMap<_, _> =

@@ -132,7 +132,7 @@ fn five_thousand_records_in_batches_of_five_thousand_are_all_enriched() {
     let engine = Engine::get();
     let prefix = engine.prefix("records");
     let volume = Volume { events: 6000, records: 5000, months: 1 };
-    let site = Installation::new(&engine, &prefix, 7, volume);
+    let site = Installation::new(&engine, &prefix, 7, volume).redirected();
     let recipe = Recipe::usage_events(&engine, &prefix);
     recipe.change("batch_docs: 1000", "batch_docs: 5000");
     let report = recipe.run(0);

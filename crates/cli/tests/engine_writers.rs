@@ -18,6 +18,7 @@ fn kills_while_others_write_lose_nothing_that_was_acknowledged() {
         Installation::new(&engine, &prefix, 11, Volume { events: 8000, records: 40, months: 2 });
     let recipe = Recipe::usage_events(&engine, &prefix);
     recipe.change("batch_docs: 1000", "batch_docs: 250");
+    recipe.change("mode: redirect\n  writers: index_only", "mode: block");
     let writing = site.start_writing(2);
     let mut killed = 0;
     for number in 0..KILLS {

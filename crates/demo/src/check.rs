@@ -138,7 +138,7 @@ impl PartCheck<'_> {
             Shape::AsWritten => plain(),
             Shape::Either => plain().and_then(|_| self.difference(source)),
         };
-        findings.as_written += u64::from(shape == Shape::AsWritten);
+        findings.as_written += u64::from(shape != Shape::Enriched && plain().is_none());
         if let Some(field) = difference {
             findings.wrong_enrichment += 1;
             findings.example(&format!("wrong {field}"), name, id);

@@ -125,7 +125,7 @@ async fn play(
     talk(&format!("engine: {engine} at {url}"));
     let volume = Volume { events: options.docs, records: options.records, months: options.months };
     let now = jiff::Timestamp::now().as_second();
-    let site = Site::new(&options.prefix, options.seed, now, volume)?;
+    let site = Site::new(&options.prefix, options.seed, now, volume)?.redirected();
     let ledger = Arc::new(Mutex::new(Ledger::default()));
     furnish(&http, &site, &ledger, talk).await?;
     let oracle = Oracle::of(&site);

@@ -60,6 +60,12 @@ impl Installation {
         Self { site, ledger, oracle, http }
     }
 
+    /// The same, for a recipe that redirects writes.
+    #[must_use]
+    pub fn redirected(self) -> Self {
+        Self { site: self.site.redirected(), ..self }
+    }
+
     /// Sets live writers and a watch over the read aliases to work, through `engine`.
     #[must_use]
     pub fn start_writing(&self, writers: u32) -> Writing {

@@ -24,6 +24,7 @@ pub struct Site {
     now: i64,
     months: Vec<Month>,
     volume: Volume,
+    redirected: bool,
 }
 
 /// Months at the begin of a long history in which the application did not say yet if a machine
@@ -42,7 +43,19 @@ impl Site {
         anyhow::ensure!(volume.months > 0, "a site needs at least one month");
         anyhow::ensure!(volume.records > 0, "a site needs at least one record");
         let months = Month::ending_at(now, volume.months)?;
-        Ok(Self { prefix: prefix.to_owned(), seed, now, months, volume })
+        Ok(Self { prefix: prefix.to_owned(), seed, now, months, volume, redirected: false })
+    }
+
+    /// The same, where writes to an old index are sent on to the new one while names move.
+    #[must_use]
+    pub fn redirected(self) -> Self {
+        Self { redirected: true, ..self }
+    }
+
+    /// Whether an old index may send writes on to the new one.
+    #[must_use]
+    pub fn is_redirected(&self) -> bool {
+        self.redirected
     }
 
     /// What all names start with.
