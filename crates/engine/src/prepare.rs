@@ -6,7 +6,7 @@
 //! way. While documents are carried, refreshes, replicas and flushes are relaxed; they are restored
 //! before the gate.
 
-use segue_cluster::{AliasAction, AliasProps};
+use segue_cluster::{AliasAction, AliasProps, Class};
 use segue_model::cutover::{Mark, supersede};
 use segue_model::id::{Epoch, IndexUuid};
 use segue_model::journal::Event;
@@ -19,6 +19,9 @@ use crate::pass::source_identity;
 
 /// How long the target remembers deletes while it is filled: longer than any late request of ours.
 const GC_DELETES: &str = "12h";
+
+/// How often marks are looked at again that change meanwhile.
+const ROUNDS: u32 = 10;
 
 /// What is set while documents are carried.
 const RELAXED: [(&str, &str); 5] = [
@@ -145,28 +148,46 @@ pub async fn open_epoch(run: &mut PartRun) -> Result<(), Error> {
     run.record(Event::EpochOpened { epoch }).await?;
     let target = run.target().clone();
     let opening = || format!("opening epoch {epoch} of {target}");
-    let cluster = run.session.cluster();
-    let there = cluster.index(target.as_str()).await.doing(opening)?;
+    for _ in 0..ROUNDS {
+        let Some(actions) = to_open(run, epoch).await? else { return Ok(()) };
+        match run.session.cluster().update_aliases(&actions).await {
+            // A request of an earlier process came late, or the answer was lost: looked at again.
+            Err(error) if matches!(error.class(), Class::NotFound | Class::MaybeApplied) => {}
+            answer => return answer.doing(opening),
+        }
+    }
+    let how = format!("the marks of {target} change again and again");
+    Err(Error::TakenOver { part: run.source().clone(), how })
+}
+
+/// What puts the write mark of `epoch` in force; `None` if it is.
+async fn to_open(run: &PartRun, epoch: Epoch) -> Result<Option<Vec<AliasAction>>, Error> {
+    let target = run.target();
+    let looking = || format!("looking at the marks of {target}");
+    let there = run.session.cluster().index(target.as_str()).await.doing(looking)?;
     let Some(there) = there else {
         return Err(Error::Contradiction(vec![format!(
             "the journal says that {target} was made, but it is not there"
         )]));
     };
-    let marks: Vec<_> = there.aliases.keys().filter_map(|alias| Mark::of(alias, &target)).collect();
+    let marks: Vec<_> = there.aliases.keys().filter_map(|alias| Mark::of(alias, target)).collect();
     let Some(older) = supersede(&marks, epoch) else {
         let how = format!("a later epoch of {target} than {epoch} is in force");
         return Err(Error::TakenOver { part: run.source().clone(), how });
     };
+    if marks == [Mark::Write(epoch)] {
+        return Ok(None);
+    }
     let remove = |mark: Mark| AliasAction::Remove {
         index: target.to_string(),
-        alias: mark.alias(&target).to_string(),
+        alias: mark.alias(target).to_string(),
         must_exist: true,
     };
     let mut actions: Vec<_> = older.into_iter().map(remove).collect();
     let props = AliasProps { is_hidden: Some(true), ..AliasProps::default() };
-    let alias = Mark::Write(epoch).alias(&target).to_string();
+    let alias = Mark::Write(epoch).alias(target).to_string();
     actions.push(AliasAction::Add { index: target.to_string(), alias, props });
-    cluster.update_aliases(&actions).await.doing(opening)
+    Ok(Some(actions))
 }
 
 /// Sets back what was relaxed while documents were carried, before the gate.

@@ -59,11 +59,14 @@ impl Mark {
     }
 }
 
-/// The marks that go when `epoch` is put in force: all there are, in the request that puts its own
-/// there. They must exist then, so of two processes that saw the same marks one succeeds. `None` where
-/// a later epoch is there already: who is older never takes over from who is newer.
+/// The marks that go when `epoch` is put in force: all older ones there are, in the request that puts
+/// its own there. They must exist then, so of two processes that saw the same marks one succeeds; the
+/// other looks again. `None` where a later epoch is there already, or this one was taken back: who is
+/// older never takes over from who is newer.
 pub fn supersede(marks: &[Mark], epoch: Epoch) -> Option<Vec<Mark>> {
-    marks.iter().all(|mark| mark.epoch() < epoch).then(|| marks.to_vec())
+    let is_older = |mark: &Mark| mark.epoch() < epoch;
+    let may = |mark: &Mark| is_older(mark) || *mark == Mark::Write(epoch);
+    marks.iter().all(may).then(|| marks.iter().copied().filter(is_older).collect())
 }
 
 /// What a back-out sees. The names are looked at *after* the marks: where the write mark is gone,
@@ -143,8 +146,11 @@ mod tests {
     fn only_a_later_epoch_takes_over() {
         let marks = [Mark::Opening(Epoch(1)), Mark::Write(Epoch(2))];
         assert_eq!(supersede(&marks, Epoch(3)), Some(marks.to_vec()));
-        assert_eq!(supersede(&marks, Epoch(2)), None);
         assert_eq!(supersede(&marks, Epoch(1)), None);
+        // The answer to its own request was lost.
+        assert_eq!(supersede(&marks, Epoch(2)), Some(vec![Mark::Opening(Epoch(1))]));
+        assert_eq!(supersede(&[Mark::Write(Epoch(2))], Epoch(2)), Some(vec![]));
+        assert_eq!(supersede(&[Mark::Opening(Epoch(2))], Epoch(2)), None);
     }
 
     #[test]

@@ -202,9 +202,12 @@ impl Model {
         let target = &mut world.target;
         let epoch = self.journals().epoch(world.runs[number].known);
         let marks = Target::marks(write, opening);
-        let newest = supersede(&marks, Epoch(u32::from(epoch))).is_some();
-        if !newest || target.write & write != write || target.opening & opening != opening {
+        if supersede(&marks, Epoch(u32::from(epoch))).is_none() {
             return self.end(world, number);
+        }
+        if target.write & write != write || target.opening & opening != opening {
+            world.runs[number].at = At::LookMarks;
+            return;
         }
         target.write = (target.write & !write) | bit(epoch);
         target.opening &= !opening;
