@@ -50,7 +50,7 @@ pub enum Command {
     /// Shows what a recipe would do; changes nothing.
     Plan(PlanOptions),
     /// Carries a recipe out: copy, catch up, verify, switch. Run it again to go on after any stop.
-    Run(RunOptions),
+    Run(FollowOptions),
     /// Shows where a recipe's parts stand.
     Status(StatusOptions),
     /// Copies what is not copied yet and compares source and target, document by document; switches
@@ -61,6 +61,8 @@ pub enum Command {
     /// Helps with a migration that `run` has begun, from this machine or another: takes the parts that
     /// nobody works on, and those of processes that died, until all is done.
     Worker(PlanOptions),
+    /// Goes back: the old index serves again by its name, with what was written since the switch.
+    Rollback(RollbackOptions),
     /// Gives parts up before their switch: the source stays as it was, what was made is removed.
     Abandon(AbandonOptions),
     /// Deletes what is no longer needed some days after the switch: the copies of the old indices.
@@ -139,6 +141,29 @@ pub struct RunOptions {
     /// Write the report, as JSON, to this file too.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct FollowOptions {
+    #[command(flatten)]
+    pub run: RunOptions,
+    /// Go on after the report: keep parts caught up that wait for their cutover, and carry back what is
+    /// written to those that are watched, every N seconds, until stopped.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "5")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub follow: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct RollbackOptions {
+    #[command(flatten)]
+    pub plan: PlanOptions,
+    /// Don't ask. Not enough where writes would be lost.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Leave behind what was written since the switch and cannot go back.
+    #[arg(long)]
+    pub discard_writes: bool,
 }
 
 #[derive(Debug, Args)]

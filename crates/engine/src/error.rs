@@ -76,6 +76,15 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The rollback was given up; the target takes writes again.
+    #[error("the rollback was given up: {reason}")]
+    RollbackBackedOut {
+        /// Why.
+        reason: String,
+    },
+    /// A rollback would lose what was written since the switch, and nobody has accepted that.
+    #[error("a rollback would lose {0}: nothing was done")]
+    WouldLose(String),
     /// Journal and cluster contradict each other; nothing is done before someone has looked.
     #[error("the journal and the cluster contradict each other: {}", .0.join("; "))]
     Contradiction(Vec<String>),
@@ -244,6 +253,8 @@ impl Error {
             Error::Diverged { .. } | Error::Missed { .. } => Ending::Diverged,
             Error::Gate(_)
             | Error::BackedOut { .. }
+            | Error::RollbackBackedOut { .. }
+            | Error::WouldLose(_)
             | Error::Contradiction(_)
             | Error::Switched { .. } => Ending::Refused,
             _ => Ending::Failed,
@@ -265,6 +276,8 @@ impl Error {
             Error::VersionsUsedUp { .. } => "SEG-E207",
             Error::Missed { .. } => "SEG-E208",
             Error::Switched { .. } => "SEG-E210",
+            Error::RollbackBackedOut { .. } => "SEG-E211",
+            Error::WouldLose(_) => "SEG-E212",
             Error::Journal { .. } | Error::JournalDamaged(_) => "SEG-E301",
             Error::Unbalanced { .. } | Error::Window(_) | Error::Task(_) => "SEG-E302",
             Error::Op(_) => "SEG-E303",

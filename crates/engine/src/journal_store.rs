@@ -86,7 +86,9 @@ impl JournalStore {
                 Some(part) => {
                     let state = journal.parts.entry(part.clone()).or_default();
                     let before = state.clone();
-                    state.apply(&record.event).map_err(|e| illegal(&part, &before, e))?;
+                    state
+                        .apply_at(&record.event, record.at_ms)
+                        .map_err(|e| illegal(&part, &before, e))?;
                 }
             }
         }

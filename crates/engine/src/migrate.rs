@@ -17,21 +17,23 @@ use tokio::task::JoinSet;
 use crate::abandon;
 use crate::audit::{Audited, audit, rebuild};
 use crate::checkpoint_store::CheckpointStore;
-use crate::cutover::{cut_over, diagnose, redirect};
+use crate::cutover::{cut_over, diagnose};
 use crate::error::{Doing, Ending, Error, Stop, chain};
 use crate::journal_store::{Journal, JournalStore};
 use crate::lookup::{Pinned, pin};
 use crate::observe::observe;
 use crate::part_run::PartRun;
 use crate::pass::{Carrier, DeadLetters, Passed, source_identity};
-use crate::prepare::{open_epoch, prepare, restore, restore_after_switch};
+use crate::prepare::{open_epoch, prepare, restore};
 use crate::probe::probe;
 use crate::progress::Progress;
 use crate::report::{PartError, PartReport, Report, Totals};
+use crate::rollback;
 use crate::sabotage;
 use crate::session::Session;
 use crate::turn;
 use crate::verify::verify_all;
+use crate::watch::{Watched, watch};
 
 /// How many documents behind a part may be when it is verified: one more pass would find as many.
 const NEAR: u64 = 5_000;
@@ -81,10 +83,12 @@ pub async fn plan(session: &Session, folder: &Path) -> Result<(Plan, Journal), E
 pub async fn recover(session: &Session) -> Result<(), Error> {
     let journal = session.journal().read().await?;
     for (source, state) in journal.parts {
-        if !matches!(state.phase, Phase::CuttingOver { .. }) {
-            continue;
-        }
-        let text = "an earlier process died while it cut over: looking how that ended";
+        let doing = match state.phase {
+            Phase::CuttingOver { .. } => "cut over",
+            Phase::RollingBack => "rolled back",
+            _ => continue,
+        };
+        let text = format!("an earlier process died while it {doing}: looking how that ended");
         session.listener().note(&source, text);
         let held = match turn::take_to_recover(session, &source).await {
             Ok(Some(held)) => Some(held),
@@ -95,7 +99,11 @@ pub async fn recover(session: &Session) -> Result<(), Error> {
                 None
             }
         };
-        let diagnosed = diagnose(&mut PartRun::known(session, &source, state)).await;
+        let mut run = PartRun::known(session, &source, state);
+        let diagnosed = match run.state.phase {
+            Phase::RollingBack => rollback::diagnose(&mut run).await,
+            _ => diagnose(&mut run).await,
+        };
         if let Some(held) = held {
             held.give_back().await;
         }
@@ -129,7 +137,7 @@ pub async fn run(
         let state = journal.parts.get(&planned.source).cloned().unwrap_or_default();
         let run = PartRun { session: session.clone(), planned: planned.clone(), state };
         let (permits, pinned) = (Arc::clone(&permits), pinned.clone());
-        working.spawn(async move { work_in_turn(run, &permits, pinned, goal).await });
+        working.spawn(async move { Box::pin(work_in_turn(run, &permits, pinned, goal)).await });
     }
     let (mut parts, mut ending) = (Vec::new(), None);
     while let Some(ended) = working.join_next().await {
@@ -149,7 +157,7 @@ pub async fn run(
 }
 
 /// The ending that the whole run takes: a failure outweighs a refusal, and so on.
-fn worse(one: Option<Ending>, other: Option<Ending>) -> Option<Ending> {
+pub(crate) fn worse(one: Option<Ending>, other: Option<Ending>) -> Option<Ending> {
     let weight = |ending: &Option<Ending>| match ending {
         None => 0,
         Some(Ending::Limit) => 1,
@@ -246,8 +254,14 @@ async fn work(
     let mut report = blank(&run.planned, &run.state);
     if let Action::Skip { reason } = &run.planned.action {
         report.outcome = format!("nothing to do: {reason}");
+        let ended = match watch(&mut run, pinned.as_deref().map(|pinned| &pinned.program)).await {
+            Ok(watched) => {
+                report.outcome = watched.map_or(report.outcome, |watched| watched.to_string());
+                None
+            }
+            Err(error) => Some(error),
+        };
         run.session.listener().note(run.source(), report.outcome.clone());
-        let ended = finish_watch(&mut run, pinned.as_deref()).await.err();
         report.error = ended.as_ref().map(|e| PartError { code: e.code(), message: chain(e) });
         report.phase = run.state.phase.to_string();
         return (report, ended.map(|error| error.ending()));
@@ -354,8 +368,8 @@ async fn migrate(
         diagnose(run).await?;
     }
     if run.state.phase.is_switched() {
-        finish_watch(run, Some(pinned)).await?;
-        return Ok("the switch had happened; finished".to_owned());
+        let watched = watch(run, Some(&pinned.program)).await?.unwrap_or(Watched::Finished);
+        return Ok(format!("the switch had happened; {watched}"));
     }
     if matches!(run.state.phase, Phase::Planned | Phase::Preparing) {
         let begun = Instant::now();
@@ -433,7 +447,7 @@ async fn carry_and_switch(
     let window = cut_over(run, carrier).await;
     report.took("cutover", begun.elapsed());
     let window = window?;
-    finish_watch(run, None).await?;
+    watch(run, None).await?;
     let closed = window.closed_ms.unwrap_or(0);
     Ok(match window.redirected_ms {
         None => format!("switched; the old name refused writes for {closed} ms"),
@@ -548,16 +562,4 @@ async fn check_source(run: &mut PartRun, pinned: &Pinned) -> Result<(), Error> {
     let pipeline = pinned.fingerprint.clone();
     let reason = reason.to_owned();
     run.record(Event::Restarted { source: identity, incarnation, rewrite, pipeline, reason }).await
-}
-
-/// Ends the watch. With no reverse feed there is nothing to watch for: the kept copy stays.
-///
-/// Who switched may have died before the target was restored, so that is done here too.
-async fn finish_watch(run: &mut PartRun, pinned: Option<&Pinned>) -> Result<(), Error> {
-    if run.state.phase == Phase::Watching {
-        redirect::finish(run, pinned.map(|pinned| &pinned.program)).await?;
-        restore_after_switch(run).await?;
-        run.record(Event::WatchEnded).await?;
-    }
-    Ok(())
 }

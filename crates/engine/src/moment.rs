@@ -1,4 +1,5 @@
-//! The wall clock, for people: journal, reports and logs. Nothing is decided by it.
+//! The wall clock, for people: journal, reports and logs. Nothing is decided by it but when the watch
+//! after a switch ends.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -60,7 +60,9 @@ impl PartRun {
     /// before anything is written.
     pub async fn record(&mut self, event: Event) -> Result<(), Error> {
         let mut after = self.state.clone();
-        after.apply(&event).map_err(|e| illegal(self.source(), &self.state, e))?;
+        after
+            .apply_at(&event, crate::moment::now_ms())
+            .map_err(|e| illegal(self.source(), &self.state, e))?;
         self.session.journal().append(Some(self.source()), after.records, &event).await?;
         tracing::info!(part = %self.source(), event = event.name(), phase = %after.phase, "journal");
         if after.phase != self.state.phase {

@@ -1,10 +1,12 @@
 //! Reading stretches of an index with several readers at once, for whoever only looks.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use segue_cluster::{Fetch, Hit};
 use segue_model::id::{IndexName, SeqNo, Shard};
 use segue_model::position::{Window, Windows};
+use segue_model::version::Version;
 use tokio::task::JoinSet;
 
 use crate::error::{Doing, Error};
@@ -67,6 +69,69 @@ pub(crate) async fn scan<V: Visitor>(
         done.push(ended.map_err(|join| Error::Task(join.to_string()))??);
     }
     Ok(done)
+}
+
+/// What is known of a document without its content.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub shard: Shard,
+    pub id: String,
+    pub routing: Option<String>,
+    pub version: Version,
+    pub seq_no: SeqNo,
+}
+
+/// Gives the documents of `stretches`, a page at a time and without their content, to `each`, for
+/// several pages at once.
+pub(crate) async fn each_page<F, D>(
+    session: &Session,
+    index: &IndexName,
+    stretches: &[Stretch],
+    each: F,
+) -> Result<(), Error>
+where
+    F: Fn(Vec<Seen>) -> D + Clone + Send + 'static,
+    D: Future<Output = Result<(), Error>> + Send,
+{
+    let wanted = u64::from(session.limits().batch_docs);
+    let queue = stretches.iter().map(|s| (s.shard, Windows::new(s.from, s.to, wanted))).collect();
+    let queue: Queue = Arc::new(Mutex::new(queue));
+    let mut readers = JoinSet::new();
+    for _ in 0..session.limits().lanes.max(1) {
+        let mut pages = PageReader::new(session, index, Fetch::IdsOnly);
+        let (session, queue, each) = (session.clone(), Arc::clone(&queue), each.clone());
+        readers.spawn(async move {
+            while let Some((shard, window)) = take(&queue) {
+                session.check_stop()?;
+                let (mut documents, mut after) = (0, Some(window.from));
+                while let Some(from) = after {
+                    let turned = pages.turn(shard, from, window.to).await?;
+                    let seen: Vec<_> = turned.page.hits().map(|hit| seen(shard, &hit)).collect();
+                    documents += seen.len() as u64;
+                    if !seen.is_empty() {
+                        each(seen).await?;
+                    }
+                    after = turned.next;
+                }
+                finish(&queue, shard, window, documents)?;
+            }
+            Ok::<_, Error>(())
+        });
+    }
+    while let Some(ended) = readers.join_next().await {
+        ended.map_err(|join| Error::Task(join.to_string()))??;
+    }
+    Ok(())
+}
+
+fn seen(shard: Shard, hit: &Hit<'_>) -> Seen {
+    Seen {
+        shard,
+        id: hit.id.to_string(),
+        routing: hit.routing.as_ref().map(ToString::to_string),
+        version: Version(hit.version),
+        seq_no: SeqNo(hit.seq_no),
+    }
 }
 
 type Queue = Arc<Mutex<Vec<(Shard, Windows)>>>;

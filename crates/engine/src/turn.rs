@@ -73,8 +73,8 @@ async fn look_again(run: &mut PartRun) -> Result<(), Error> {
     Ok(())
 }
 
-/// The lease of a part whose cutover has no end in the journal. `None` if the process that cuts over
-/// lives, and came to an end while it was waited for.
+/// The lease of a part whose cutover or rollback has no end in the journal. `None` if the process that
+/// works on it lives, and came to an end while it was waited for.
 ///
 /// # Errors
 /// Whatever keeps the lease from being taken. A source may be closed: who wants to open it goes on
@@ -92,12 +92,12 @@ pub(crate) async fn take_to_recover(
             Claimed::Theirs(by) => by,
         };
         if begun.elapsed() > patience {
-            let how = format!("{by} has been cutting over for {} s", begun.elapsed().as_secs());
+            let how = format!("{by} has been moving its names for {} s", begun.elapsed().as_secs());
             return Err(Error::TakenOver { part: part.clone(), how });
         }
         session.sleep(LOOK_EVERY).await?;
         let phase = session.journal().read().await?.parts.remove(part).map(|state| state.phase);
-        if !matches!(phase, Some(Phase::CuttingOver { .. })) {
+        if !matches!(phase, Some(Phase::CuttingOver { .. } | Phase::RollingBack)) {
             return Ok(None);
         }
     }

@@ -18,7 +18,12 @@ fn state(phase: Phase) -> PartState {
         Event::Backfilled,
         Event::VerifyStarted,
         Event::Verified { positions: vec![], summary: VerifySummary::default() },
-        Event::CutoverStarted { epoch: Epoch(1), keep: name("segue-before-a"), aliases: vec![] },
+        Event::CutoverStarted {
+            epoch: Epoch(1),
+            keep: name("segue-before-a"),
+            aliases: vec![],
+            before: None,
+        },
     ];
     PartState { phase, ..PartState::fold(&events).unwrap() }
 }

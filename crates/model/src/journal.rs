@@ -9,9 +9,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::balance::Balance;
 use crate::id::{AliasName, Epoch, HistoryUuid, IndexName, IndexUuid, MigrationName, SeqNo};
+use crate::observe::AliasProps;
 use crate::version::{Incarnation, Rewrite};
 
 /// One record of the journal.
@@ -57,6 +59,18 @@ pub struct VerifySummary {
     pub lagging: u64,
     /// Divergences by class; empty when equal.
     pub divergences: BTreeMap<String, u64>,
+}
+
+/// What the way back needs to know of a source before its names move.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Before {
+    /// Its aliases, with what each added.
+    pub aliases: BTreeMap<AliasName, AliasProps>,
+    /// Those of its settings that the kept copy has otherwise; null where it had none.
+    pub settings: BTreeMap<String, Value>,
+    /// The fingerprint of the recipe's pipeline, without the rows of its lookups.
+    pub pipeline: String,
 }
 
 /// What the cutover's window cost.
@@ -162,6 +176,9 @@ pub enum Event {
         keep: IndexName,
         /// The names that will move, besides the source's own.
         aliases: Vec<AliasName>,
+        /// The source before; unknown in records of older versions.
+        #[serde(default)]
+        before: Option<Box<Before>>,
     },
     /// Mode redirect: an ingest pipeline is about to send the source's writes on to the target. From
     /// here on segue writes no version of its own there.
@@ -223,6 +240,11 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// What applications write to the target is carried back into the kept copy from here on.
+    ReverseFeedStarted {
+        /// Which meaning operation numbers have there: above every version the copy holds.
+        incarnation: Incarnation,
+    },
     /// The time to watch is over.
     WatchEnded,
     /// Stopped on purpose or by a limit.
@@ -237,10 +259,23 @@ pub enum Event {
     },
     /// Goes on after a pause or a failure.
     Resumed,
-    /// The way back begins.
-    RollbackStarted,
+    /// The way back begins: from here on the target may be found blocked.
+    RollbackStarted {
+        /// Whether what was written since the switch stays behind.
+        #[serde(default)]
+        discards: bool,
+    },
+    /// The way back was given up; the target takes writes again.
+    RollbackBackedOut {
+        /// Why.
+        reason: String,
+    },
     /// The old index serves again.
-    RolledBack,
+    RolledBack {
+        /// What it cost.
+        #[serde(default)]
+        window: CutoverWindow,
+    },
     /// Giving up begins: from here on anything that was made may be gone.
     AbandonStarted,
     /// Given up before the switch.
@@ -287,8 +322,10 @@ impl Event {
             Event::Paused { .. } => "paused",
             Event::Failed { .. } => "failed",
             Event::Resumed => "resumed",
-            Event::RollbackStarted => "rollback_started",
-            Event::RolledBack => "rolled_back",
+            Event::ReverseFeedStarted { .. } => "reverse_feed_started",
+            Event::RollbackStarted { .. } => "rollback_started",
+            Event::RollbackBackedOut { .. } => "rollback_backed_out",
+            Event::RolledBack { .. } => "rolled_back",
             Event::AbandonStarted => "abandon_started",
             Event::Abandoned => "abandoned",
             Event::BegunAnew { .. } => "begun_anew",

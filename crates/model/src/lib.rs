@@ -18,6 +18,7 @@
 //! | invariant | [`invariants`] |
 //! | governor | [`governor`] |
 //! | lease, holder | [`lease`] |
+//! | reverse pipeline | [`reverse`] |
 
 pub mod audit;
 pub mod balance;
@@ -41,5 +42,6 @@ pub mod plan;
 pub mod position;
 pub mod recipe;
 pub mod redirect;
+pub mod reverse;
 pub mod selection;
 pub mod version;

@@ -10,6 +10,7 @@ mod pipeline;
 mod redirect;
 mod source;
 mod target;
+mod way_back;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -117,6 +118,7 @@ pub(crate) fn lint(
             target::lint_target(recipe, seen, part, index, notes);
             pipeline::lint_fields(recipe, part, index, notes);
             names::lint_names(recipe, seen, part, notes);
+            way_back::lint_way_back(recipe, part, index, notes);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::id::{AliasName, IndexName, IndexUuid};
 use crate::part::PartState;
 
 /// What an alias adds to an index.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AliasProps {
     /// Only documents that match are seen through the alias.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 
 use crate::balance::Balance;
 use crate::id::{AliasName, Epoch, IndexName, IndexUuid, SeqNo};
-use crate::journal::{CutoverWindow, Event, SourceIdentity, VerifySummary};
+use crate::journal::{Before, CutoverWindow, Event, SourceIdentity, VerifySummary};
 use crate::phase::{IllegalEvent, Phase};
 use crate::version::{Incarnation, Rewrite};
 
@@ -34,6 +34,12 @@ pub struct PartState {
     /// The index that is no longer needed and may be gone: after the switch the kept copy, after the
     /// way back the target.
     pub retired: Option<IndexName>,
+    /// Which meaning operation numbers have on the way back, once something was carried back.
+    pub reverse: Option<Incarnation>,
+    /// What the way back cost, once done.
+    pub rollback: Option<CutoverWindow>,
+    /// When the names were seen to have moved, in milliseconds since 1970.
+    pub switched_at_ms: Option<u64>,
 }
 
 /// A cutover as the journal knows it.
@@ -45,6 +51,8 @@ pub struct Cutover {
     pub keep: IndexName,
     /// The names that move, besides the source's own.
     pub aliases: Vec<AliasName>,
+    /// The source before, as far as the way back needs it.
+    pub before: Option<Box<Before>>,
     /// The target's numbers before any write of an application.
     pub cursor: Option<Vec<SeqNo>>,
     /// What it cost, once done.
@@ -96,6 +104,9 @@ impl Default for PartState {
             verified: None,
             cutover: None,
             retired: None,
+            reverse: None,
+            rollback: None,
+            switched_at_ms: None,
         }
     }
 }
@@ -106,6 +117,15 @@ impl PartState {
         self.phase = self.phase.next(event)?;
         self.records += 1;
         self.remember(event);
+        Ok(())
+    }
+
+    /// Takes one event that happened at `at_ms`. On refusal nothing has changed.
+    pub fn apply_at(&mut self, event: &Event, at_ms: u64) -> Result<(), IllegalEvent> {
+        self.apply(event)?;
+        if matches!(event, Event::Switched { .. }) {
+            self.switched_at_ms = Some(at_ms);
+        }
         Ok(())
     }
 
@@ -144,11 +164,12 @@ impl PartState {
             Event::Verified { positions, summary } => {
                 self.verified = Some((positions.clone(), summary.clone()));
             }
-            Event::CutoverStarted { epoch, keep, aliases } => {
+            Event::CutoverStarted { epoch, keep, aliases, before } => {
                 self.cutover = Some(Cutover {
                     epoch: *epoch,
                     keep: keep.clone(),
                     aliases: aliases.clone(),
+                    before: before.clone(),
                     cursor: None,
                     window: None,
                     redirect: None,
@@ -179,6 +200,8 @@ impl PartState {
                     ..PartState::default()
                 };
             }
+            Event::ReverseFeedStarted { incarnation } => self.reverse = Some(*incarnation),
+            Event::RolledBack { window } => self.rollback = Some(*window),
             _ => {}
         }
     }

@@ -28,7 +28,12 @@ fn verified() -> Event {
 }
 
 fn cutover_started() -> Event {
-    Event::CutoverStarted { epoch: Epoch(2), keep: IndexName::new("k"), aliases: vec![] }
+    Event::CutoverStarted {
+        epoch: Epoch(2),
+        keep: IndexName::new("k"),
+        aliases: vec![],
+        before: None,
+    }
 }
 
 fn redirect_started() -> Event {
@@ -131,8 +136,10 @@ fn every_event() -> Vec<Event> {
         Event::Paused { reason: reason() },
         Event::Failed { reason: reason() },
         Event::Resumed,
-        Event::RollbackStarted,
-        Event::RolledBack,
+        Event::RollbackStarted { discards: false },
+        Event::RollbackBackedOut { reason: reason() },
+        Event::RolledBack { window: CutoverWindow::default() },
+        Event::ReverseFeedStarted { incarnation: Incarnation::FIRST },
         Event::AbandonStarted,
         Event::Abandoned,
         Event::BegunAnew { incarnation: Incarnation::LAST },
@@ -198,6 +205,51 @@ fn nothing_before_the_cutover_step_can_be_taken_for_a_switch() {
         let state = PartState::fold(&straight()[..steps]).unwrap();
         let event = Event::Switched { window: CutoverWindow::default() };
         assert!(state.phase.next(&event).is_err(), "switched after {}", state.phase);
+    }
+}
+
+#[test]
+fn the_way_back_ends_rolled_back_or_watching_and_nothing_else() {
+    for switched in [straight()[..10].to_vec(), straight()] {
+        let mut events = switched;
+        events.push(Event::ReverseFeedStarted { incarnation: Incarnation::FIRST.next().unwrap() });
+        events.push(Event::EpochOpened { epoch: Epoch(3) });
+        events.push(Event::RollbackStarted { discards: false });
+        let state = PartState::fold(&events).unwrap();
+        assert_eq!(state.phase, Phase::RollingBack);
+        assert_eq!((state.epoch, state.reverse.map(Incarnation::get)), (Some(Epoch(3)), Some(2)));
+        for event in every_event() {
+            let expected = match event {
+                Event::RollbackBackedOut { .. } => Some(Phase::Watching),
+                Event::RolledBack { .. } => Some(Phase::RolledBack),
+                _ => None,
+            };
+            assert_eq!(state.phase.next(&event).ok(), expected, "{}", event.name());
+        }
+    }
+}
+
+#[test]
+fn no_way_back_begins_before_the_switch() {
+    for steps in 0..10 {
+        let state = PartState::fold(&straight()[..steps]).unwrap();
+        for event in [
+            Event::RollbackStarted { discards: true },
+            Event::ReverseFeedStarted { incarnation: Incarnation::FIRST },
+        ] {
+            assert!(state.phase.next(&event).is_err(), "{} while {}", event.name(), state.phase);
+        }
+    }
+}
+
+#[test]
+fn records_of_older_versions_are_still_read() {
+    for (text, expected) in [
+        (r#"{"event":"rollback_started"}"#, Event::RollbackStarted { discards: false }),
+        (r#"{"event":"rolled_back"}"#, Event::RolledBack { window: CutoverWindow::default() }),
+        (r#"{"event":"cutover_started","epoch":2,"keep":"k","aliases":[]}"#, cutover_started()),
+    ] {
+        assert_eq!(serde_json::from_str::<Event>(text).unwrap(), expected);
     }
 }
 

@@ -113,8 +113,13 @@ impl Phase {
             (P::CuttingOver { step: S::Switching }, E::Switched { .. }) => P::Watching,
             (P::CuttingOver { .. }, E::BackedOut { .. }) => P::CatchingUp,
             (P::Watching, E::WatchEnded) => P::Finished,
-            (P::Watching, E::RollbackStarted) => P::RollingBack,
-            (P::RollingBack, E::RolledBack) => P::RolledBack,
+            // What is written to the target may be carried back as long as the kept copy is there.
+            (P::Watching | P::Finished, E::ReverseFeedStarted { .. } | E::EpochOpened { .. }) => {
+                self.clone()
+            }
+            (P::Watching | P::Finished, E::RollbackStarted { .. }) => P::RollingBack,
+            (P::RollingBack, E::RollbackBackedOut { .. }) => P::Watching,
+            (P::RollingBack, E::RolledBack { .. }) => P::RolledBack,
 
             // An epoch may be opened whenever the target takes writes of ours; the phase stays.
             (p, E::EpochOpened { .. }) if p.is_copying() => p.clone(),

@@ -2,21 +2,31 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Usage;
 
-/// The first interrupt stops cleanly; the second one at once.
+/// The first signal to stop stops cleanly; the second one at once.
 pub fn stop_on_interrupt(cancel: CancellationToken) {
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
+        if asked_to_stop().await.is_ok() {
             eprintln!("stopping; once more to stop at once");
             cancel.cancel();
         }
-        if tokio::signal::ctrl_c().await.is_ok() {
+        if asked_to_stop().await.is_ok() {
             std::process::exit(130);
         }
     });
+}
+
+/// Waits for Ctrl-C or a request to terminate.
+async fn asked_to_stop() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// Asks a question that "yes" answers; anything else is an error, as is nobody to answer.

@@ -6,6 +6,7 @@ mod cleanup;
 mod demo;
 mod plan;
 mod recipe;
+mod rollback;
 mod run;
 mod sandbox;
 mod status;
@@ -13,6 +14,7 @@ mod watchdog;
 mod worker;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use segue_engine::migrate::Goal;
 
@@ -25,9 +27,12 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sandbox(command) => sandbox::run(&command),
         Command::Recipe(command) => recipe::run(&command),
         Command::Plan(options) => plan::run(&options).await,
-        Command::Run(options) => run::run(&options, Goal::Run).await,
-        Command::Verify(options) => run::run(&options, Goal::Verify).await,
-        Command::Cutover(options) => run::run(&options, Goal::Cutover).await,
+        Command::Run(options) => {
+            run::run(&options.run, Goal::Run, options.follow.map(Duration::from_secs)).await
+        }
+        Command::Verify(options) => run::run(&options, Goal::Verify, None).await,
+        Command::Cutover(options) => run::run(&options, Goal::Cutover, None).await,
+        Command::Rollback(options) => rollback::run(&options).await,
         Command::Status(options) => status::run(&options).await,
         Command::Worker(options) => worker::run(&options).await,
         Command::Abandon(options) => abandon::run(&options).await,

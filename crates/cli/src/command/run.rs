@@ -1,8 +1,11 @@
 //! `segue run`, `segue verify` and `segue cutover`.
 
+use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
+use segue_engine::Ending;
 use segue_engine::migrate::{self, Goal};
 use segue_model::plan::Plan;
 use tokio_util::sync::CancellationToken;
@@ -14,8 +17,12 @@ use crate::exit::{self, PlanRefused};
 use crate::render::progress::Display;
 use crate::render::report;
 
-/// Carries the recipe out as far as `goal`.
-pub async fn run(options: &RunOptions, goal: Goal) -> anyhow::Result<ExitCode> {
+/// Carries the recipe out as far as `goal`; then, if wanted, keeps following every `follow`.
+pub async fn run(
+    options: &RunOptions,
+    goal: Goal,
+    follow: Option<Duration>,
+) -> anyhow::Result<ExitCode> {
     let cancel = CancellationToken::new();
     stop_on_interrupt(cancel.clone());
     let display = Display::start();
@@ -42,7 +49,17 @@ pub async fn run(options: &RunOptions, goal: Goal) -> anyhow::Result<ExitCode> {
     } else {
         print!("{}", report::text(&ran.report));
     }
-    Ok(exit::code(ran.ending))
+    match follow {
+        Some(every) if ran.ending.is_none() => {
+            std::io::stdout().flush()?;
+            eprintln!("following every {} s; Ctrl-C ends it", every.as_secs());
+            segue_engine::follow::follow(&session, &plan, every).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        // Whoever follows is there to be stopped: what is done so far is kept.
+        Some(_) if ran.ending == Some(Ending::Interrupted) => Ok(ExitCode::SUCCESS),
+        _ => Ok(exit::code(ran.ending)),
+    }
 }
 
 /// Shows the plan and asks, unless told not to or nothing is left to do.

@@ -105,7 +105,7 @@ pub async fn known(session: &Session) -> Result<Known, Error> {
     let parts = session.journal().read().await?.parts;
     let mut moved_ms = BTreeMap::new();
     for record in session.journal().records().await? {
-        if let (Some(part), Event::Switched { .. } | Event::RolledBack) =
+        if let (Some(part), Event::Switched { .. } | Event::RolledBack { .. }) =
             (record.part, &record.event)
         {
             moved_ms.insert(part, record.at_ms);

@@ -6,6 +6,7 @@
 //! never by the answer of the request that moved them.
 
 mod back_out;
+pub(crate) mod before;
 mod gate;
 pub mod redirect;
 mod switch;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use segue_cluster::BlockAnswer;
-use segue_model::id::{Epoch, SeqNo};
+use segue_model::id::{Epoch, IndexName, SeqNo};
 use segue_model::journal::{CutoverWindow, Event, VerifySummary};
 use segue_model::recipe::CutoverMode;
 
@@ -28,11 +29,12 @@ use crate::part_run::PartRun;
 use crate::pass::{Carrier, log};
 use crate::prepare::restore_after_switch;
 use crate::progress::Progress;
+use crate::session::Session;
 use crate::verify::{Frozen, verify_window};
-use watchdog::Watchdog;
+use watchdog::{Undo, Watchdog};
 
 /// How much longer than the longest pause the watchdog waits before it lifts the block itself.
-const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// Switches the part's names to the target, or leaves everything as it was.
 pub async fn cut_over(run: &mut PartRun, carrier: &Arc<Carrier>) -> Result<CutoverWindow, Error> {
@@ -45,11 +47,13 @@ pub async fn cut_over(run: &mut PartRun, carrier: &Arc<Carrier>) -> Result<Cutov
         CutoverMode::Redirect => Some(redirect::ready(run, carrier).await?),
     };
     let fence = Fence { redirect: redirect.clone(), ..Fence::of(run) };
-    let watchdog = Watchdog::start(run, &fence, max_pause + GRACE).await?;
+    let watchdog =
+        Watchdog::start(run, Undo::Cutover(Box::new(fence.clone())), max_pause + GRACE).await?;
     run.record(Event::CutoverStarted {
         epoch: run.state.epoch.unwrap_or(Epoch(0)),
         keep: run.planned.keep.clone(),
         aliases: back_out::names_of_source(run),
+        before: before::look(run).await?.map(Box::new),
     })
     .await?;
     let closed = Instant::now();
@@ -112,12 +116,12 @@ async fn attempt(
     closed: Instant,
 ) -> Result<u64, Error> {
     let max_pause = run.session.recipe().cutover.max_pause;
-    close(run, closed, max_pause).await?;
     let source = run.source().clone();
+    close(&run.session, &source, closed, max_pause).await?;
     let target = run.target().clone();
     // Both only read the closed source.
     let last = async {
-        settle(run, carrier).await?;
+        settle(carrier).await?;
         let passed = carrier.pass().await?;
         let mut frozen = verify_window(carrier, &target, verified).await?;
         // Right counts prove that there is nothing to delete.
@@ -145,23 +149,28 @@ async fn attempt(
     Ok(last_pass)
 }
 
-fn over(max_pause: Duration) -> String {
+pub(crate) fn over(max_pause: Duration) -> String {
     format!(
         "the source would have been closed for longer than {} ms (max_pause)",
         max_pause.as_millis()
     )
 }
 
-/// Closes the source and waits until every write that was under way has ended.
-async fn close(run: &PartRun, closed: Instant, max_pause: Duration) -> Result<(), Error> {
-    let source = run.source().as_str();
+/// Closes `source` and waits until every write that was under way has ended.
+pub(crate) async fn close(
+    session: &Session,
+    source: &IndexName,
+    closed: Instant,
+    max_pause: Duration,
+) -> Result<(), Error> {
+    let source = source.as_str();
     loop {
         let left = max_pause.saturating_sub(closed.elapsed());
         if left.is_zero() {
             return Err(Error::BackedOut { reason: over(max_pause) });
         }
         let closing = || format!("closing {source} to writes");
-        match run.session.cluster().block_writes(source, left).await.doing(closing)? {
+        match session.cluster().block_writes(source, left).await.doing(closing)? {
             BlockAnswer::Drained => return Ok(()),
             BlockAnswer::NotDrained { detail } => {
                 tracing::warn!(source, %detail, "writes are still under way");
@@ -172,17 +181,18 @@ async fn close(run: &PartRun, closed: Instant, max_pause: Duration) -> Result<()
 
 /// Lets the global checkpoint reach the last operation; where the source syncs lazily it needs a
 /// flush for that.
-async fn settle(run: &PartRun, carrier: &Carrier) -> Result<(), Error> {
+pub(crate) async fn settle(carrier: &Carrier) -> Result<(), Error> {
     let source = carrier.source().as_str();
     let looking = || format!("looking at the shards of {source}");
-    let cluster = run.session.cluster();
+    let session = carrier.session();
+    let cluster = session.cluster();
     for _ in 0..100 {
         let stats = cluster.shard_stats(source).await.doing(looking)?;
         if stats.primaries.iter().all(|primary| log(primary).is_settled()) {
             return Ok(());
         }
         cluster.flush(source).await.doing(|| format!("flushing {source}"))?;
-        run.session.sleep(Duration::from_millis(20)).await?;
+        session.sleep(Duration::from_millis(20)).await?;
     }
     Err(Error::BackedOut {
         reason: "the source's global checkpoint does not reach its end".to_owned(),

@@ -15,6 +15,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use super::back_out::{Fence, Patience, TakenBack, back_out_names};
 use crate::error::Error;
 use crate::part_run::PartRun;
+use crate::rollback::{Retreat, give_way};
 use crate::sabotage;
 
 /// The word by which the watchdog is dismissed.
@@ -25,21 +26,31 @@ const START: Duration = Duration::from_secs(10);
 
 #[derive(Serialize, Deserialize)]
 struct Orders {
-    fence: Fence,
+    undo: Undo,
     deadline_ms: u64,
+}
+
+/// What is to be undone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undo {
+    /// A cutover.
+    Cutover(Box<Fence>),
+    /// A rollback.
+    Rollback(Retreat),
 }
 
 /// The watchdog of one cutover. Dropped without being dismissed, it backs out.
 #[derive(Debug)]
-pub(super) struct Watchdog {
+pub(crate) struct Watchdog {
     child: Child,
     pipe: ChildStdin,
 }
 
 impl Watchdog {
-    pub(super) async fn start(
+    pub(crate) async fn start(
         run: &PartRun,
-        fence: &Fence,
+        undo: Undo,
         deadline: Duration,
     ) -> Result<Watchdog, Error> {
         let failed = |what: String| Error::Watchdog(what);
@@ -60,7 +71,7 @@ impl Watchdog {
             return Err(failed("it has no pipes".to_owned()));
         };
         let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-        let orders = serde_json::to_string(&Orders { fence: fence.clone(), deadline_ms })
+        let orders = serde_json::to_string(&Orders { undo, deadline_ms })
             .map_err(|source| Error::Stored { what: "the watchdog's orders".to_owned(), source })?;
         let talk = async {
             pipe.write_all(format!("{orders}\n").as_bytes()).await?;
@@ -76,7 +87,7 @@ impl Watchdog {
     }
 
     /// All is well: the watchdog ends without doing anything.
-    pub(super) async fn dismiss(mut self) {
+    pub(crate) async fn dismiss(mut self) {
         let word = format!("{ALL_IS_WELL}\n");
         let told = self.pipe.write_all(word.as_bytes()).await.is_ok();
         drop(self.pipe);
@@ -109,7 +120,11 @@ pub async fn watch(
     match tokio::time::timeout(deadline, lines.next_line()).await {
         Ok(Ok(Some(word))) if word == ALL_IS_WELL => Ok(false),
         _ => {
-            let end = back_out_names(cluster, &orders.fence, Patience::For(LIFE)).await?;
+            let patience = Patience::For(LIFE);
+            let end = match &orders.undo {
+                Undo::Cutover(fence) => back_out_names(cluster, fence, patience).await?,
+                Undo::Rollback(retreat) => give_way(cluster, retreat, patience).await?,
+            };
             Ok(end == TakenBack::Back)
         }
     }

@@ -10,7 +10,7 @@ use segue_transform::{Document, Outcome, Worker};
 
 use super::batch::{Batch, Item, Settled, dead_letter};
 use super::shard::ShardCarrier;
-use super::{Carrier, Passed};
+use super::{Carrier, Passed, Way};
 use crate::error::Error;
 use crate::inventory::{Class as Kind, Run};
 use crate::page::PageReader;
@@ -74,7 +74,8 @@ impl Lane<'_> {
                 hits.iter().zip(classes.iter().copied()).filter(|(_, kind)| *kind != Kind::Written)
             };
             shard.note(&noted(left_out()))?;
-            if shard.written_before() {
+            // On the way back the kept copy keeps what it has of a document that cannot go back.
+            if shard.written_before() && self.carrier.way == Way::Forward {
                 self.carrier.leave_out(shard.shard(), left_out().map(|(hit, _)| hit)).await?;
             }
             after = turned.next;

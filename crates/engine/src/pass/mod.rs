@@ -71,6 +71,16 @@ pub struct Carrier {
     shards: Vec<ShardCarrier>,
     dead_letters: DeadLetters,
     syncs_lazily: bool,
+    way: Way,
+}
+
+/// Which way documents are carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the source to the target.
+    Forward,
+    /// From the target into the kept copy.
+    Back,
 }
 
 /// What a pass did.
@@ -128,6 +138,30 @@ impl Carrier {
         lineage: Lineage,
         program: Bound,
     ) -> Result<Carrier, Error> {
+        Self::open_after(session, source, write_alias, lineage, program, None).await
+    }
+
+    /// As [`Carrier::open`], for the way back: `source` is the target, of which nothing up to `cursor`
+    /// is carried.
+    pub async fn open_back(
+        session: &Session,
+        source: &IndexName,
+        write_alias: AliasName,
+        lineage: Lineage,
+        program: Bound,
+        cursor: &[SeqNo],
+    ) -> Result<Carrier, Error> {
+        Self::open_after(session, source, write_alias, lineage, program, Some(cursor)).await
+    }
+
+    async fn open_after(
+        session: &Session,
+        source: &IndexName,
+        write_alias: AliasName,
+        lineage: Lineage,
+        program: Bound,
+        cursor: Option<&[SeqNo]>,
+    ) -> Result<Carrier, Error> {
         let (stats, terms) = look(session, source).await?;
         let identities = identities(&stats, &terms);
         let count = u32::try_from(identities.len()).unwrap_or(u32::MAX);
@@ -140,7 +174,18 @@ impl Carrier {
         let mut shards = Vec::new();
         for ((number, kept), identity) in (0u32..).zip(store.load(count).await?).zip(identities) {
             let written = (lineage.incarnation, lineage.rewrite);
-            let kept_one = kept.checkpoint.clone();
+            let begin = cursor.and_then(|cursor| cursor.get(number as usize)).copied();
+            let begin = begin.map(|from| {
+                let start = Checkpoint::start(
+                    Shard(number),
+                    identity.clone(),
+                    lineage.incarnation,
+                    lineage.rewrite,
+                );
+                Checkpoint { position: from, pass_from: from, ..start }
+            });
+            let same = |kept: &Checkpoint| (kept.incarnation, kept.rewrite) == written;
+            let kept_one = kept.checkpoint.clone().filter(same).or(begin);
             let Some(checkpoint) = Checkpoint::resume(kept_one, Shard(number), identity, written)
             else {
                 return Err(Error::SourceChanged {
@@ -168,6 +213,7 @@ impl Carrier {
             shards,
             dead_letters,
             syncs_lazily,
+            way: if cursor.is_some() { Way::Back } else { Way::Forward },
         })
     }
 
@@ -233,6 +279,11 @@ impl Carrier {
     /// The part's pipeline.
     pub fn program(&self) -> &Bound {
         &self.program
+    }
+
+    /// Which way documents are carried.
+    pub fn way(&self) -> Way {
+        self.way
     }
 
     /// How many operations of the source are not carried yet.

@@ -10,7 +10,7 @@ use segue_transform::{Document, Outcome, Worker, has_fields};
 use super::fingerprint::fingerprint;
 use super::{DivergenceClass, Divergences};
 use crate::error::Error;
-use crate::pass::{Carrier, Lineage};
+use crate::pass::{Carrier, Lineage, Way};
 use crate::progress::{Listener, Progress};
 use crate::scan::Visitor;
 
@@ -36,7 +36,11 @@ pub(super) struct Projector {
 
 impl Projector {
     pub(super) fn new(carrier: &Carrier) -> Projector {
-        let required = carrier.session().recipe().verify.required.clone();
+        // Fields are required of the new shape only.
+        let required = match carrier.way() {
+            Way::Forward => carrier.session().recipe().verify.required.clone(),
+            Way::Back => Vec::new(),
+        };
         Projector { worker: carrier.program().worker(), out: Vec::new(), required }
     }
 

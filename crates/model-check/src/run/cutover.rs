@@ -74,6 +74,7 @@ impl Model {
             epoch: Epoch(u32::from(epoch)),
             keep: IndexName::new("kept"),
             aliases: Vec::new(),
+            before: None,
         };
         self.note_or_end(world, number, &[event], At::Close);
         world.runs[number].in_window = world.runs[number].at == At::Close;

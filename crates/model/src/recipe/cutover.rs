@@ -19,6 +19,17 @@ pub struct CutoverSpec {
     pub max_pause: Duration,
     /// How many dead letters may remain. Default 0.
     pub max_dead_letters: u64,
+    /// For how long after the switch what is written to the target is carried back into the kept
+    /// copy. Zero: not at all.
+    pub reverse_for: Duration,
+}
+
+impl CutoverSpec {
+    /// Whether what is written after the switch is carried back.
+    #[must_use]
+    pub fn is_fed_back(&self) -> bool {
+        !self.reverse_for.is_zero()
+    }
 }
 
 /// The way writers are held while names move.
@@ -60,6 +71,7 @@ impl Default for CutoverSpec {
             alias: None,
             max_pause: Duration::from_secs(30),
             max_dead_letters: 0,
+            reverse_for: Duration::ZERO,
         }
     }
 }

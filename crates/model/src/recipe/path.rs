@@ -86,6 +86,19 @@ impl Path {
         dotted(&self.segments)
     }
 
+    /// The field around the first `names` names of this one; at least one of them.
+    #[must_use]
+    pub fn around(&self, names: usize) -> Self {
+        let names = names.clamp(1, self.segments.len());
+        Self { segments: self.segments[..names].to_vec() }
+    }
+
+    /// Whether this is `other`, or holds it.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.segments.len() <= other.segments.len() && self.overlaps(other)
+    }
+
     /// Whether one of the two is the other, or holds it.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {

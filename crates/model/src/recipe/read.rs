@@ -299,7 +299,8 @@ fn verify(node: Node) -> Result<VerifySpec, Fault> {
 }
 
 fn cutover(node: Node, scope: &Scope) -> Result<CutoverSpec, Fault> {
-    let known = ["mode", "writers", "start", "alias", "max_pause", "max_dead_letters"];
+    let known =
+        ["mode", "writers", "start", "alias", "max_pause", "max_dead_letters", "reverse_for"];
     let mut fields = Fields::open(node, "`cutover`", &known)?;
     let starts = [("auto", CutoverStart::Auto), ("manual", CutoverStart::Manual)];
     let mut spec = CutoverSpec::default();
@@ -334,6 +335,9 @@ fn cutover(node: Node, scope: &Scope) -> Result<CutoverSpec, Fault> {
     }
     if let Some(node) = fields.take("max_dead_letters") {
         spec.max_dead_letters = cursor::number(&node, "`max_dead_letters`", 0..=u64::MAX)?;
+    }
+    if let Some(node) = fields.take("reverse_for") {
+        spec.reverse_for = cursor::duration(node, "`reverse_for`")?;
     }
     Ok(spec)
 }

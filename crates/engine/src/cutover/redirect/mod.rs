@@ -112,10 +112,10 @@ pub(super) async fn attempt(
     run.record(Event::Redirected).await?;
     session.drill("redirected")?;
     in_time(until, max_pause)?;
-    close(run, begun, max_pause).await?;
+    close(&run.session, run.source(), begun, max_pause).await?;
     session.drill("closed")?;
     let last = async {
-        settle(run, carrier).await?;
+        settle(carrier).await?;
         stands_still(run, note, &ends).await?;
         let carried = carry::carry(run, carrier, &notes, until).await?;
         session.drill("carried")?;

@@ -30,6 +30,7 @@ fn cutting(source: &str) -> PartState {
         target: Some(IndexName::new(format!("{source}-v2"))),
         cutover: Some(Cutover {
             redirect: None,
+            before: None,
             epoch: Epoch(1),
             keep: IndexName::new(format!("segue-before-{source}")),
             aliases: vec![AliasName::new("app-view"), AliasName::new("app-all")],

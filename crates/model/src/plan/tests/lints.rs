@@ -245,6 +245,23 @@ fn what_the_pipeline_removes_or_makes_is_not_missed() {
 }
 
 #[test]
+fn what_cannot_go_back_is_named_where_something_is_fed_back() {
+    for (cutover, expected) in [("mode: block", 0), ("mode: block, reverse_for: 7d", 1)] {
+        let text = RECIPE.replace("mode: block", cutover).replace(
+            "  - copy: { title: record.title }",
+            "  - copy: { title: record.title }\n  - remove: recid",
+        );
+        let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+        let mut seen = clean();
+        seen.candidates.truncate(1);
+        let notes = Plan::make(&recipe, &seen).notes;
+        let notes: Vec<_> = notes.iter().filter(|note| note.code == "SEG-P152").collect();
+        assert_eq!(notes.len(), expected, "{notes:?}");
+        assert!(notes.iter().all(|note| note.what.starts_with("cannot go back: recid (removed")));
+    }
+}
+
+#[test]
 fn a_target_without_a_usable_name_is_refused() {
     let text = RECIPE.replace("'{source}-v2'", "'{source}-{source}-{source}-v2'");
     let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();

@@ -161,6 +161,7 @@ fn a_switched_part_is_known_from_the_journal() {
             epoch: crate::id::Epoch(1),
             keep: IndexName::new("segue-before-app-view-2026-01"),
             aliases: vec![],
+            before: None,
         },
         Event::Switching { cursor: vec![] },
         Event::Switched { window: CutoverWindow::default() },

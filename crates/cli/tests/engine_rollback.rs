@@ -1,0 +1,341 @@
+//! The way back after the switch: with a feed back nothing that was written since is lost, whatever
+//! kills the rollback; without one the losses are counted, and somebody has to accept them.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use common::{Recipe, assert_switched, blocked, make_index, part};
+use http::Method;
+use segue_testkit::{Engine, Prefix, Signal, content};
+use serde_json::{Value, json};
+
+const RECIPE: &str = r"
+segue: 1
+name: NAME
+cluster: { url: '${SEGUE_CLUSTER}' }
+source: { index: 'PREFIXday-{n}', match: { n: '\d+' } }
+target: { index: '{source}-v2' }
+pipeline: [{ set: { schema: 2 } }, { rename: { t: body.text } }]
+cutover: { mode: block, reverse_for: 1h }
+limits: { batch_docs: 250 }
+";
+
+/// What an application was told about each of its documents: the last acknowledged value, none for a
+/// delete. Where the answer left it open there are two.
+type Ledger = BTreeMap<String, Vec<Option<u64>>>;
+
+/// An application that writes by the old name, one operation after the other.
+struct Writer {
+    stop: Arc<AtomicBool>,
+    deletes: Arc<AtomicBool>,
+    thread: JoinHandle<(Ledger, u64)>,
+    acknowledged: Arc<Mutex<u64>>,
+}
+
+impl Writer {
+    fn start(engine: &Engine, name: &str, seed: u64) -> Writer {
+        let (stop, deletes) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let acknowledged = Arc::new(Mutex::new(0));
+        let (engine, name) = (engine.clone(), name.to_owned());
+        let (told, may_delete, count) =
+            (Arc::clone(&stop), Arc::clone(&deletes), Arc::clone(&acknowledged));
+        let thread = std::thread::spawn(move || {
+            let (mut ledger, mut refused, mut random) = (Ledger::new(), 0, seed);
+            let mut number = 0;
+            while !told.load(Ordering::Relaxed) {
+                number += 1;
+                let deletes = may_delete.load(Ordering::Relaxed);
+                if one(&engine, &name, seed, number, deletes, &mut random, &mut ledger) {
+                    *count.lock().unwrap() += 1;
+                } else {
+                    refused += 1;
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            }
+            (ledger, refused)
+        });
+        Writer { stop, deletes, thread, acknowledged }
+    }
+
+    /// From here on it deletes and makes anew, too.
+    fn delete_from_here(&self) {
+        self.deletes.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for so many more acknowledged operations.
+    fn work(&self, operations: u64) {
+        let goal = *self.acknowledged.lock().unwrap() + operations;
+        for _ in 0..3000 {
+            if *self.acknowledged.lock().unwrap() >= goal {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("the writer does not get on");
+    }
+
+    fn stop(self) -> (Ledger, u64) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+fn next(random: &mut u64) -> u64 {
+    *random =
+        random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *random >> 33
+}
+
+/// One operation; whether it was acknowledged.
+fn one(
+    engine: &Engine,
+    name: &str,
+    seed: u64,
+    number: u64,
+    deletes: bool,
+    random: &mut u64,
+    ledger: &mut Ledger,
+) -> bool {
+    // Documents of its own, and some of those that were there before.
+    let id = match next(random) % 3 {
+        0 => format!("d{}", (next(random) % 100) * 2 + seed % 2),
+        _ => format!("w{seed}-{}", next(random) % 60),
+    };
+    let there = match ledger.get(&id) {
+        None => id.starts_with('d'),
+        Some(known) => known.len() == 1 && known[0].is_some(),
+    };
+    let path = format!("/{name}/_doc/{id}");
+    let (status, state) = match next(random) % 10 {
+        0..3 if there && deletes => (engine.json.call(Method::DELETE, &path, None).0, None),
+        3..6 if there => {
+            let path = format!("/{name}/_update/{id}");
+            let body = json!({ "doc": { "v": number } });
+            (engine.json.call(Method::POST, &path, Some(&body)).0, Some(number))
+        }
+        _ => {
+            let body = json!({ "v": number, "t": format!("by {seed}") });
+            (engine.json.call(Method::PUT, &path, Some(&body)).0, Some(number))
+        }
+    };
+    match status {
+        200 | 201 => {
+            ledger.insert(id, vec![state]);
+            true
+        }
+        403 | 404 | 429 => false,
+        status => {
+            eprintln!("{status} for {id}");
+            ledger.entry(id).or_default().push(state);
+            false
+        }
+    }
+}
+
+/// Asserts that the old name shows exactly what the writers were told, in the old shape, and all else
+/// byte for byte as it was before everything.
+fn assert_holds(engine: &Engine, name: &str, before: &BTreeMap<String, String>, all: &[Ledger]) {
+    let now = content(engine, name);
+    let mut expected: Ledger = before.keys().map(|id| (id.clone(), Vec::new())).collect();
+    for ledger in all {
+        expected.extend(ledger.clone());
+    }
+    for (id, states) in &expected {
+        let found = now.get(id);
+        if states.is_empty() {
+            let source = found.map(|kept| &kept.source);
+            assert_eq!(source, before.get(id), "{id} was touched by nobody");
+            continue;
+        }
+        let v = found.map(|kept| kept.value()["v"].as_u64().unwrap());
+        assert!(states.contains(&v), "{id}: {v:?}, expected {states:?}");
+    }
+    for (id, kept) in &now {
+        assert!(expected.contains_key(id), "{id} comes from nowhere: {}", kept.source);
+        let value = kept.value();
+        let fields: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(fields, ["t", "v"], "{id} has the old shape: {}", kept.source);
+    }
+}
+
+fn snapshot(engine: &Engine, name: &str) -> BTreeMap<String, String> {
+    content(engine, name).into_iter().map(|(id, kept)| (id, kept.source)).collect()
+}
+
+fn rollback(recipe: &Recipe, more: &[&str], code: i32) -> Value {
+    let mut arguments = vec!["--yes", "--json"];
+    arguments.extend(more);
+    recipe.command("rollback", &arguments).run().expect(code).last_json_line()
+}
+
+/// Asserts that the old index serves by its old name, and that nothing of ours is in its way.
+fn assert_back(engine: &Engine, prefix: &Prefix, name: &str) {
+    let kept = format!("segue-before-{name}");
+    let on = engine.json.get(&format!("/_alias/{name}"));
+    let indices: Vec<_> = on.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(indices, std::slice::from_ref(&kept), "{name}");
+    assert_eq!(blocked(engine, &kept), [""; 0], "the old index takes writes");
+    assert_eq!(blocked(engine, prefix.as_str()), [format!("{name}-v2")], "the target takes none");
+    let index = &engine.json.get(&format!("/{kept}?flat_settings=true"))[&kept];
+    let settings = index["settings"].as_object().unwrap();
+    for changed in ["index.hidden", "index.gc_deletes", "index.default_pipeline"] {
+        assert!(!settings.contains_key(changed), "{kept} has {changed}");
+    }
+    for index in [&kept, &format!("{name}-v2")] {
+        let aliases = &engine.json.get(&format!("/{index}/_alias"))[index]["aliases"];
+        for alias in aliases.as_object().unwrap().keys() {
+            let ours = alias.starts_with("segue-write-") || alias.starts_with("segue-open-");
+            assert!(!ours, "{alias} is left on {index}");
+        }
+    }
+}
+
+#[test]
+fn a_rollback_loses_nothing_that_was_written_before_or_after_the_switch() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("back");
+    let name = prefix.name("day-1");
+    make_index(&engine, &name, 2, 1500);
+    let other = prefix.name("other");
+    make_index(&engine, &other, 1, 3);
+    let (read, filtered) = (prefix.name("read"), prefix.name("filtered"));
+    let filter = json!({ "range": { "v": { "gte": 0 } } });
+    engine.json.post(
+        "/_aliases",
+        &json!({ "actions": [
+            { "add": { "index": name, "alias": read } },
+            { "add": { "index": other, "alias": read } },
+            { "add": { "index": name, "alias": filtered, "filter": filter, "search_routing": "1,2" } },
+        ]}),
+    );
+    let before = snapshot(&engine, &name);
+    let names_before = engine.json.get(&format!("/{name}/_alias"))[&name].clone();
+    let recipe = Recipe::new(&engine, &prefix, RECIPE);
+    let writers = [1, 2].map(|seed| Writer::start(&engine, &name, seed));
+    writers[0].work(50);
+    let report = recipe.run(0);
+    assert_eq!(part(&report, "day-1")["phase"], "watching", "{report}");
+    assert_switched(&engine, &name, &prefix.name("day-1-v2"));
+    writers.iter().for_each(Writer::delete_from_here);
+    writers[0].work(300);
+    let fed = recipe.run(0);
+    let outcome = part(&fed, "day-1")["outcome"].as_str().unwrap();
+    assert!(outcome.contains("carried back; watched for"), "{outcome}");
+    writers[1].work(300);
+    let back = rollback(&recipe, &[], 0);
+    let back = &back["parts"][0];
+    assert_eq!(back["phase"], "rolled back", "{back}");
+    assert!(back["closed_ms"].as_u64().is_some(), "{back}");
+    writers[0].work(50);
+    let (mut ledgers, mut refused) = (Vec::new(), 0);
+    for writer in writers {
+        let (ledger, some) = writer.stop();
+        ledgers.push(ledger);
+        refused += some;
+    }
+    eprintln!("{back}; {refused} writes refused");
+    assert_back(&engine, &prefix, &name);
+    assert_holds(&engine, &name, &before, &ledgers);
+    let kept = format!("segue-before-{name}");
+    let mut names = engine.json.get(&format!("/{kept}/_alias"))[&kept].clone();
+    names["aliases"].as_object_mut().unwrap().remove(&name);
+    assert_eq!(names, names_before, "the names are as before");
+    assert_eq!(engine.json.count(&read), engine.json.count(&name) + 3, "readers see it once");
+    // What is done is left alone.
+    let again = rollback(&recipe, &[], 0);
+    assert_eq!(again["parts"], json!([]), "{again}");
+}
+
+/// Whether the journal of the test has an event of this kind.
+fn journalled(engine: &Engine, prefix: &Prefix, kind: &str) -> bool {
+    let migration = prefix.as_str().trim_end_matches('-');
+    engine.json.call(Method::POST, "/segue-journal/_refresh", Some(&Value::Null));
+    let terms = json!({ "bool": { "filter": [
+        { "term": { "migration": migration } }, { "term": { "kind": kind } }
+    ]}});
+    let (status, answer) =
+        engine.json.call(Method::POST, "/segue-journal/_count", Some(&json!({ "query": terms })));
+    status == 200 && answer["count"].as_u64().unwrap_or(0) > 0
+}
+
+#[test]
+fn a_rollback_that_is_killed_ends_right_the_next_time() {
+    let engine = Engine::get();
+    let moments = [
+        ("reverse_feed_started", 0),
+        ("rollback_started", 0),
+        ("rollback_started", 60),
+        ("rollback_started", 150),
+        ("rollback_started", 300),
+    ];
+    let mut killed = 0;
+    for (number, (event, delay)) in moments.into_iter().enumerate() {
+        let prefix = engine.prefix("killed");
+        let name = prefix.name("day-1");
+        make_index(&engine, &name, 1, 600);
+        let before = snapshot(&engine, &name);
+        let recipe = Recipe::new(&engine, &prefix, RECIPE);
+        recipe.run(0);
+        let writer = Writer::start(&engine, &name, 1);
+        writer.delete_from_here();
+        writer.work(100);
+        let ended = recipe.command("rollback", &["--yes"]).signal_when(
+            || {
+                let reached = journalled(&engine, &prefix, event);
+                if reached {
+                    std::thread::sleep(Duration::from_millis(delay));
+                }
+                reached
+            },
+            Signal::SIGKILL,
+        );
+        killed += u32::from(ended.signal.is_some());
+        // Whatever happened: the name takes writes again within seconds, without another run.
+        writer.work(20);
+        // Every second time a plain run comes first.
+        if number % 2 == 1 {
+            recipe.command("run", &["--yes"]).run().expect(0);
+            writer.work(20);
+        }
+        rollback(&recipe, &[], 0);
+        writer.work(20);
+        let (ledger, _) = writer.stop();
+        assert_back(&engine, &prefix, &name);
+        assert_holds(&engine, &name, &before, &[ledger]);
+        assert!(journalled(&engine, &prefix, "rolled_back"));
+    }
+    assert!(killed >= 4, "only {killed} rollbacks were killed before their end");
+}
+
+#[test]
+fn without_a_feed_back_losses_are_counted_and_have_to_be_accepted() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("discard");
+    let name = prefix.name("day-1");
+    make_index(&engine, &name, 2, 500);
+    let before = snapshot(&engine, &name);
+    let recipe = Recipe::new(&engine, &prefix, RECIPE);
+    recipe.change(", reverse_for: 1h", "");
+    let report = recipe.run(0);
+    assert_eq!(part(&report, "day-1")["phase"], "finished", "{report}");
+    engine.json.write(&name, &[("new", r#"{"v":1,"t":"n"}"#), ("d3", r#"{"v":2,"t":"n"}"#)]);
+    engine.json.delete(&format!("/{name}/_doc/d4?refresh=true"));
+
+    let refused = recipe.command("rollback", &["--yes"]).run().expect(3);
+    assert!(refused.stderr.contains("2 documents written and 1 deleted"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("SEG-E212"), "{}", refused.stderr);
+    assert_switched(&engine, &name, &prefix.name("day-1-v2"));
+    assert_eq!(engine.json.count(&name), 500);
+
+    let back = rollback(&recipe, &["--discard-writes"], 0);
+    assert_eq!(back["parts"][0]["lost"], json!({ "documents": 2, "deletions": 1 }), "{back}");
+    assert_back(&engine, &prefix, &name);
+    assert_holds(&engine, &name, &before, &[]);
+}
