@@ -28,7 +28,7 @@ fn options(name: &str, seed: u64, runs: u32, seconds: u64) -> Options {
         node_kills: 0,
         mode: None,
         // A write alias that is made late is still left over.
-        stragglers: false,
+        stragglers: true,
         documents: 1_000,
         logs: logs(name),
         at_most: Some(Duration::from_secs(seconds)),
