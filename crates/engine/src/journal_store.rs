@@ -16,6 +16,8 @@ use crate::moment;
 pub const JOURNAL_INDEX: &str = "segue-journal";
 
 const PAGE: usize = 1000;
+/// How often a record is created whose answers are lost.
+const ATTEMPTS: u32 = 3;
 
 /// The journal of one migration.
 #[derive(Clone, Debug)]
@@ -183,23 +185,38 @@ impl JournalStore {
             },
         };
         let writing = || format!("writing record {number} of {stream} to the journal");
-        match self.cluster.create_document(JOURNAL_INDEX, &id, &stored, false).await {
-            Ok(Creation::Created(_)) => return Ok(()),
-            Ok(Creation::Exists) => {}
-            // The answer was lost: what stands there decides.
-            Err(error) if error.class() == Class::MaybeApplied => {}
-            Err(error) => return Err(error).doing(writing),
+        let mut attempts = 1;
+        loop {
+            match self.cluster.create_document(JOURNAL_INDEX, &id, &stored, false).await {
+                Ok(Creation::Created(_)) => return Ok(()),
+                Ok(Creation::Exists) => return self.whose(&id, &stored).await,
+                // Applied, still on its way, or lost: created once more it is one of them.
+                Err(error) if error.class() == Class::MaybeApplied && attempts < ATTEMPTS => {
+                    attempts += 1;
+                }
+                Err(error) => return Err(error).doing(writing),
+            }
         }
-        let there = self.cluster.get_document(JOURNAL_INDEX, &id, None).await.doing(writing)?;
+    }
+
+    /// Whether the record that stands there is the one that was to be written.
+    async fn whose(&self, id: &str, ours: &Stored) -> Result<(), Error> {
+        let number = ours.record.number;
+        let reading = || format!("reading record {number} of {} of the journal", ours.stream);
+        let there = self.cluster.get_document(JOURNAL_INDEX, id, None).await.doing(reading)?;
         let text = there.and_then(|document| document.source);
         let theirs = text.and_then(|text| serde_json::from_str::<Stored>(text.get()).ok());
         match theirs {
-            Some(theirs) if theirs.record.by == self.by && theirs.record.event == *event => Ok(()),
+            Some(theirs)
+                if theirs.record.by == self.by && theirs.record.event == ours.record.event =>
+            {
+                Ok(())
+            }
             Some(theirs) => Err(Error::TakenOver {
-                part: IndexName::new(stream),
+                part: IndexName::new(ours.stream.as_str()),
                 how: format!("{} wrote record {number} of the journal", theirs.record.by),
             }),
-            None => Err(Error::JournalDamaged(format!("record {id} was not written"))),
+            None => Err(Error::JournalDamaged(format!("record {id} cannot be read back"))),
         }
     }
 }

@@ -442,6 +442,11 @@ async fn carry_and_switch(
     }
     wait_for_copies(run).await?;
     run.session.healthy().await?;
+    // What was written during the comparison need not be carried with the source closed.
+    let begun = Instant::now();
+    let caught_up = catch_up(run, carrier).await;
+    report.took("catch up", begun.elapsed());
+    report.batches += caught_up?.batches;
     run.session.check_stop()?;
     let begun = Instant::now();
     let window = cut_over(run, carrier).await;
