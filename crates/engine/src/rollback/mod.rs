@@ -180,8 +180,8 @@ async fn carry_and_move(
     // Before anything is deleted: searches may still show what an application has just deleted.
     let compared = verify_window(&feed.carrier, &place.kept, &from).await?;
     base::note_base(&feed, &place.cursor).await?;
-    let swept = sweep(&feed, &left_out).await?;
     let audited = audit(&feed.carrier, &place.kept, feed.carrier.as_ref()).await?;
+    let swept = sweep(&feed, &left_out).await?;
     place.check_health(run).await?;
     part.carried = carried.balance.written + carried.balance.already_there;
     part.deleted = swept.deleted + audited.deleted;
