@@ -42,7 +42,7 @@ impl Program {
         let recipe = format!(
             "segue: 1\nname: bench-{name}\ncluster: {{ url: '{}' }}\nsource: {{ index: '{source}' }}\n\
              target: {{ index: '{{source}}-v2' }}\n{pipeline}\
-             cutover: {{ mode: block, start: manual }}\n",
+             cutover: {{ mode: block, start: manual, after_switch: target_accepts_both }}\n",
             self.url
         );
         let file = self.folder.path().join("recipe.yaml");

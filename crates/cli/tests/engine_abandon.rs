@@ -19,7 +19,7 @@ cluster: { url: '${SEGUE_CLUSTER}' }
 source: { index: 'PREFIXday-{n}', match: { n: '\d+' } }
 target: { index: '{source}-v2' }
 pipeline: [{ set: { schema: 2 } }]
-cutover: { mode: block, start: manual }
+cutover: { mode: block, start: manual, after_switch: target_accepts_both }
 limits: { batch_docs: 250 }
 ";
 

@@ -158,7 +158,10 @@ fn what_is_left_out_after_it_was_carried_goes() {
     let moved = Moved::new(&engine, &prefix, 2, 600);
     let filter = "- filter: { drop_if: { field: robot, equals: true }, reason: robots }";
     moved.recipe.change("target: {", &format!("pipeline:\n  {filter}\ntarget: {{"));
-    moved.recipe.change("start: manual", "start: manual, max_dead_letters: 9");
+    moved.recipe.change(
+        "start: manual",
+        "start: manual, max_dead_letters: 9, after_switch: target_accepts_both",
+    );
     moved.recipe.run(0);
     (0..20).for_each(|n| moved.write(&format!("d{n}"), &json!({ "v": n, "robot": true })));
     (20..25).for_each(|n| moved.write(&format!("d{n}"), &json!({ "v": n, "robot": true })));

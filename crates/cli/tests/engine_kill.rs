@@ -16,7 +16,7 @@ cluster: { url: '${SEGUE_CLUSTER}' }
 source: { index: 'PREFIXday-{n}', match: { n: '\d+' } }
 target: { index: '{source}-v2' }
 pipeline: [{ set: { schema: 2 } }]
-cutover: { mode: block }
+cutover: { mode: block, after_switch: target_accepts_both }
 limits: { batch_docs: 250 }
 ";
 

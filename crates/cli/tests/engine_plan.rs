@@ -13,7 +13,7 @@ cluster: { url: '${SEGUE_CLUSTER}' }
 source: { index: 'PREFIXday-{n}', match: { n: '\d+' } }
 target: { index: '{source}-v2' }
 pipeline: []
-cutover: { mode: block }
+cutover: { mode: block, after_switch: target_accepts_both }
 ";
 
 /// Two days are there; `spoil` makes what the plan must refuse with `code`.

@@ -21,7 +21,7 @@ cluster: { url: '${SEGUE_CLUSTER}' }
 source: { index: 'PREFIXday-{n}', match: { n: '\d+' } }
 target: { index: '{source}-v2' }
 pipeline: [{ set: { schema: 2 } }]
-cutover: { mode: redirect, writers: index_only }
+cutover: { mode: redirect, writers: index_only, after_switch: target_accepts_both }
 limits: { batch_docs: 500 }
 ";
 const DOCUMENTS: usize = 3000;

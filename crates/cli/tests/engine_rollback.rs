@@ -23,7 +23,7 @@ cluster: { url: '${SEGUE_CLUSTER}' }
 source: { index: 'PREFIXday-{n}', match: { n: '\d+' } }
 target: { index: '{source}-v2' }
 pipeline: [{ set: { schema: 2 } }, { rename: { t: body.text } }]
-cutover: { mode: block, reverse_for: 1h }
+cutover: { mode: block, reverse_for: 1h, after_switch: target_accepts_both }
 limits: { batch_docs: 250 }
 ";
 
@@ -350,7 +350,7 @@ target: { index: '{source}-v2' }
 pipeline:
   - filter: { drop_if: { field: v, in: [7, 8, 9] }, reason: odd }
   - set: { schema: 2 }
-cutover: { mode: block, reverse_for: 1h }
+cutover: { after_switch: target_accepts_both, mode: block, reverse_for: 1h }
 ";
 
 #[test]

@@ -30,6 +30,14 @@ pub enum Stop {
         /// What was waited on.
         reasons: Vec<WaitingOn>,
     },
+    /// Writers did not pause for as long as the recipe wants before the cutover.
+    #[error("waited {waited_s} s in vain for {reason}")]
+    Restless {
+        /// How long, in seconds.
+        waited_s: u64,
+        /// What was waited on.
+        reason: WaitingOn,
+    },
     /// Another process works on the part, and did for longer than `health_wait`.
     #[error("waited {waited_s} s in vain: {reason}")]
     Leased {
@@ -125,6 +133,22 @@ pub enum Error {
         shard: Shard,
         /// The numbers of the first of them.
         numbers: Vec<SeqNo>,
+    },
+    /// A document of the source carries a version that no number of updates explains.
+    #[error(
+        "{part} holds {id:?} with version {version}, written by operation {seq_no} of its shard: no \
+         number of updates explains it, so writers seem to send versions of their own, which would be \
+         refused after the switch"
+    )]
+    GivenVersion {
+        /// The part.
+        part: IndexName,
+        /// The document.
+        id: String,
+        /// Its version.
+        version: u64,
+        /// The operation that wrote it.
+        seq_no: SeqNo,
     },
     /// Incarnations and rewrites of a target are used up.
     #[error("the versions of {target} are used up; a new target is needed")]
@@ -256,7 +280,8 @@ impl Error {
             | Error::RollbackBackedOut { .. }
             | Error::WouldLose(_)
             | Error::Contradiction(_)
-            | Error::Switched { .. } => Ending::Refused,
+            | Error::Switched { .. }
+            | Error::GivenVersion { .. } => Ending::Refused,
             _ => Ending::Failed,
         }
     }
@@ -278,6 +303,7 @@ impl Error {
             Error::Switched { .. } => "SEG-E210",
             Error::RollbackBackedOut { .. } => "SEG-E211",
             Error::WouldLose(_) => "SEG-E212",
+            Error::GivenVersion { .. } => "SEG-E213",
             Error::Journal { .. } | Error::JournalDamaged(_) => "SEG-E301",
             Error::Unbalanced { .. } | Error::Window(_) | Error::Task(_) => "SEG-E302",
             Error::Op(_) => "SEG-E303",

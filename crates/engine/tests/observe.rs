@@ -32,7 +32,7 @@ target: {{ index: '{{source}}-v2' }}
 pipeline:
   - lookup: {{ index: {prefix}-people, key: who, match: id, as: person, as_of: start, on_missing: keep }}
   - copy: {{ name: person.name }}
-cutover: {{ mode: block, alias: '{prefix}-{{kind}}' }}
+cutover: {{ mode: block, alias: '{prefix}-{{kind}}', after_switch: target_accepts_both }}
 "
     );
     Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap()

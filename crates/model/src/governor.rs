@@ -57,6 +57,13 @@ pub enum WaitingOn {
         /// Which.
         holder: String,
     },
+    /// Writers go on, and the recipe wants a lull before the source is closed.
+    Writes {
+        /// The source.
+        index: String,
+        /// How long there must be no write.
+        quiet_for: std::time::Duration,
+    },
     /// This machine is short of memory.
     OwnMemory {
         /// What is in use, in percent.
@@ -77,6 +84,10 @@ impl fmt::Display for WaitingOn {
                 write!(f, "disk of node {node} above the high watermark: {seen}")
             }
             WaitingOn::Lease { holder } => write!(f, "{holder}, which works on this part"),
+            WaitingOn::Writes { index, quiet_for } => {
+                let ms = quiet_for.as_millis();
+                write!(f, "a lull of {ms} ms in the writes to {index} (cutover.quiet_for)")
+            }
             WaitingOn::OwnMemory { percent, allowed } => {
                 write!(f, "memory of this machine: {percent} % > {allowed} % (max_memory_percent)")
             }

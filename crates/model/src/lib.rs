@@ -34,6 +34,7 @@ pub mod invariants;
 pub mod journal;
 pub mod lease;
 pub mod lint;
+pub mod lull;
 pub mod observe;
 pub mod part;
 pub mod pass;

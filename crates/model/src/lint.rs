@@ -1,6 +1,7 @@
 //! Lint: what is wrong or risky with a plan. An error refuses to run.
 //!
-//! Codes stay: `SEG-P101` to `P129` are errors, `P130` to `P149` warnings, from `P150` on notes.
+//! Codes stay: `SEG-P101` to `P129` and from `P160` on are errors, `P130` to `P149` warnings, `P150`
+//! to `P159` notes.
 
 mod cluster;
 mod journal;
@@ -10,6 +11,7 @@ mod pipeline;
 mod redirect;
 mod source;
 mod target;
+mod versions;
 mod way_back;
 
 use std::collections::BTreeMap;
@@ -102,19 +104,22 @@ pub(crate) fn lint(
     if parts.is_empty() || parts.iter().any(|part| !part.is_skipped()) {
         pipeline::lint_lookups(recipe, seen, notes);
     }
-    let mut targets: BTreeMap<&IndexName, &IndexName> = BTreeMap::new();
+    if parts.iter().any(|part| !part.is_skipped()) {
+        pipeline::lint_after_switch(recipe, notes);
+    }
+    let mut sharing: BTreeMap<&IndexName, usize> = BTreeMap::new();
+    for part in parts.iter().filter(|part| !part.is_skipped()) {
+        *sharing.entry(&part.target).or_default() += 1;
+    }
     for part in parts {
         journal::lint_journal(seen, part, notes);
         if part.is_skipped() {
             continue;
         }
-        if let Some(other) = targets.insert(&part.target, &part.source) {
-            let what = format!("{other} has the same target {}", part.target);
-            let hint = "use a capture in target.index";
-            notes.push(Note::error("SEG-P112", part.source.as_str(), what, hint));
-        }
+        target::lint_sharing(part, sharing.get(&part.target).copied().unwrap_or(0), notes);
         if let Some(index) = seen.candidates.iter().find(|index| index.name == part.source) {
             source::lint_source(seen, index, notes);
+            versions::lint_versions(recipe, seen, index, notes);
             target::lint_target(recipe, seen, part, index, notes);
             pipeline::lint_fields(recipe, part, index, notes);
             names::lint_names(recipe, seen, part, notes);

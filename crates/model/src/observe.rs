@@ -2,6 +2,7 @@
 //! they mean is said by [`crate::plan`] and [`crate::lint`].
 
 pub mod mapping;
+pub mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::id::{AliasName, IndexName, IndexUuid};
 use crate::part::PartState;
+use versions::Sampled;
 
 /// What an alias adds to an index.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,6 +191,8 @@ pub struct Observation {
     pub policies: BTreeMap<IndexName, String>,
     /// The nodes; none where they were not looked at.
     pub nodes: Vec<Node>,
+    /// Some documents of each candidate, with their versions; none where they were not looked at.
+    pub versions: BTreeMap<IndexName, Vec<Sampled>>,
     /// Rewriting jobs that run now.
     pub jobs: Vec<RunningJob>,
     /// Privileges that the cluster says are missing.

@@ -8,6 +8,7 @@
 mod back_out;
 pub(crate) mod before;
 mod gate;
+mod lull;
 pub mod redirect;
 mod switch;
 pub mod watchdog;
@@ -39,7 +40,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(10);
 /// Switches the part's names to the target, or leaves everything as it was.
 pub async fn cut_over(run: &mut PartRun, carrier: &Arc<Carrier>) -> Result<CutoverWindow, Error> {
     let session = run.session.clone();
-    let _turn = session.cutover_turn().await;
+    let _turn = lull::turn_in_a_lull(&session, run, carrier).await?;
     let verified = pass_gate(run, carrier).await?;
     let max_pause = run.session.recipe().cutover.max_pause;
     let redirect = match run.session.recipe().cutover.mode {

@@ -3,6 +3,7 @@
 
 mod extras;
 mod privileges;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -60,6 +61,7 @@ pub async fn observe(
     }
     read_templates(recipe, folder, &mut seen);
     extras::look(cluster, product.distribution, &wildcard, &mut seen).await;
+    versions::look(cluster, &mut seen).await;
     look_at_names(cluster, recipe, &mut seen).await?;
     if product.distribution == Distribution::Elasticsearch {
         privileges::look(cluster, recipe, &mut seen).await;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use segue_cluster::{Fetch, Hit};
 use segue_model::id::{SeqNo, Shard};
+use segue_model::observe::versions::Sampled;
 use segue_model::position::Window;
 use segue_transform::{Document, Outcome, Worker};
 
 use super::batch::{Batch, Item, Settled, dead_letter};
 use super::shard::ShardCarrier;
-use super::{Carrier, Passed, Way};
+use super::{Carrier, Passed, Versions, Way};
 use crate::error::Error;
 use crate::inventory::{Class as Kind, Run};
 use crate::page::PageReader;
@@ -110,6 +111,22 @@ impl Lane<'_> {
         self.carrier.send(shard, &mut self.batch, hits, settled).await
     }
 
+    /// The plan has looked at some documents only. One whose version the application must have given
+    /// stops the part before anything is switched.
+    fn check_version(&self, hit: &Hit<'_>) -> Result<(), Error> {
+        let Versions::Counted { ours } = self.carrier.versions else { return Ok(()) };
+        let read = Sampled { seq_no: hit.seq_no, version: hit.version };
+        if !read.is_unexplained(ours) {
+            return Ok(());
+        }
+        Err(Error::GivenVersion {
+            part: self.carrier.source.clone(),
+            id: hit.id.to_string(),
+            version: hit.version,
+            seq_no: SeqNo(hit.seq_no),
+        })
+    }
+
     /// Transforms one document into the batch, or settles it.
     fn put(
         &mut self,
@@ -118,6 +135,7 @@ impl Lane<'_> {
         hit: &Hit<'_>,
         settled: &mut Settled,
     ) -> Result<(), Error> {
+        self.check_version(hit)?;
         let seq_no = SeqNo(hit.seq_no);
         let shards = self.carrier.shard_count();
         let provenance = self.carrier.lineage.provenance(seq_no, shard, shards)?;

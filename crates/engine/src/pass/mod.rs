@@ -15,7 +15,7 @@ mod shard;
 use std::sync::Arc;
 use std::time::Instant;
 
-use segue_cluster::{IndexShards, ShardStats};
+use segue_cluster::{IndexShards, IndexState, ShardStats};
 use segue_model::balance::Balance;
 use segue_model::checkpoint::{Checkpoint, ShardIdentity};
 use segue_model::id::{AliasName, Epoch, HistoryUuid, IndexName, IndexUuid, SeqNo, Shard};
@@ -72,6 +72,7 @@ pub struct Carrier {
     dead_letters: DeadLetters,
     syncs_lazily: bool,
     way: Way,
+    versions: Versions,
 }
 
 /// Which way documents are carried.
@@ -81,6 +82,18 @@ pub enum Way {
     Forward,
     /// From the target into the kept copy.
     Back,
+}
+
+/// What is asked of the versions of the source's documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Versions {
+    /// Nothing: the recipe vouches that no writer sends any, or it is too late to ask.
+    Vouched,
+    /// That the engine counted them, but for those of segue where it made the index.
+    Counted {
+        /// Whether it did.
+        ours: bool,
+    },
 }
 
 /// What a pass did.
@@ -202,7 +215,18 @@ impl Carrier {
             )?);
         }
         let dead_letters = DeadLetters::of(session, source);
-        let syncs_lazily = syncs_lazily(session, source).await?;
+        let looking = || format!("looking at the settings of {source}");
+        let index = session.cluster().index(source.as_str()).await.doing(looking)?;
+        let syncs_lazily = index.as_ref().is_some_and(syncs_lazily);
+        let versions = match session.recipe().target.versions {
+            Some(segue_model::recipe::Versions::Segue) => Versions::Vouched,
+            // What is switched already cannot be spared anything by stopping.
+            None if cursor.is_some() => Versions::Vouched,
+            None => {
+                let made = |index: &IndexState| index.mappings["_meta"]["segue"].is_object();
+                Versions::Counted { ours: index.as_ref().is_some_and(made) }
+            }
+        };
         let (session, source) = (session.clone(), source.clone());
         Ok(Carrier {
             session,
@@ -214,6 +238,7 @@ impl Carrier {
             dead_letters,
             syncs_lazily,
             way: if cursor.is_some() { Way::Back } else { Way::Forward },
+            versions,
         })
     }
 
@@ -393,10 +418,8 @@ impl Carrier {
 }
 
 /// Whether the source's global checkpoint moves only when it is flushed or some seconds have passed.
-async fn syncs_lazily(session: &Session, source: &IndexName) -> Result<bool, Error> {
-    let looking = || format!("looking at the settings of {source}");
-    let index = session.cluster().index(source.as_str()).await.doing(looking)?;
-    Ok(index.is_some_and(|index| index.settings["index.translog.durability"] == "async"))
+fn syncs_lazily(index: &IndexState) -> bool {
+    index.settings["index.translog.durability"] == "async"
 }
 
 /// What the primary says about its log.

@@ -18,6 +18,19 @@ pub(crate) fn lookup_indices<'a>(seen: &'a Observation, lookup: &Lookup) -> Vec<
     }
 }
 
+/// No pipeline runs after the switch, so a recipe that changes documents has to say what then.
+pub(super) fn lint_after_switch(recipe: &Recipe, notes: &mut Vec<Note>) {
+    if recipe.pipeline.is_empty() || recipe.cutover.after_switch.is_some() {
+        return;
+    }
+    let what = "the pipeline changes documents, and the recipe does not say what is true of those \
+                written after the switch, which no pipeline changes";
+    let hint = "state cutover.after_switch: writers_send_new_shape (writers send the target's shape \
+                from then on), target_accepts_both (target and readers take the old shape too), or \
+                keep_enriching (not available yet)";
+    notes.push(Note::whole("SEG-P160", what.to_owned(), hint));
+}
+
 pub(super) fn lint_lookups(recipe: &Recipe, seen: &Observation, notes: &mut Vec<Note>) {
     for lookup in recipe.lookups() {
         let name = &lookup.name;

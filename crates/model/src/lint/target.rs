@@ -29,6 +29,20 @@ pub(super) fn lint_target(
     }
 }
 
+/// A target is one source's. The version of a document names an operation of its source and not which
+/// source, and deletes, counts and the comparison are those of one source.
+pub(super) fn lint_sharing(part: &PlannedPart, sources: usize, notes: &mut Vec<Note>) {
+    if sources > 1 {
+        let what = format!(
+            "{sources} sources have the target {}: the versions that segue writes number the \
+             operations of one source, so those of several could not be told apart",
+            part.target
+        );
+        let hint = "use a capture in target.index, and put one alias over the targets";
+        notes.push(Note::error("SEG-P112", part.source.as_str(), what, hint));
+    }
+}
+
 /// Whether the target's name is free, or ours.
 fn lint_place(recipe: &Recipe, seen: &Observation, part: &PlannedPart, notes: &mut Vec<Note>) {
     let (name, target) = (part.source.as_str(), part.target.as_str());

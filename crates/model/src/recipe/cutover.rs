@@ -15,6 +15,10 @@ pub struct CutoverSpec {
     pub start: CutoverStart,
     /// The read alias that moves from source to target, if there is one.
     pub alias: Option<NameTemplate>,
+    /// How long the source must have gone without a write before it is closed; none = not asked.
+    pub quiet_for: Option<Duration>,
+    /// What is true of writes after the switch; a recipe with a pipeline has to say.
+    pub after_switch: Option<AfterSwitch>,
     /// The longest time that writers may be refused; predicted before, enforced during.
     pub max_pause: Duration,
     /// How many dead letters may remain. Default 0.
@@ -62,6 +66,15 @@ pub enum CutoverStart {
     Manual,
 }
 
+/// What is true of the documents that are written after the switch, which no pipeline changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterSwitch {
+    /// Writers send documents in the target's shape from then on.
+    WritersSendNewShape,
+    /// They may go on as before: the target, and whoever reads it, takes the old shape too.
+    TargetAcceptsBoth,
+}
+
 impl Default for CutoverSpec {
     fn default() -> Self {
         Self {
@@ -69,6 +82,8 @@ impl Default for CutoverSpec {
             writers: None,
             start: CutoverStart::default(),
             alias: None,
+            quiet_for: None,
+            after_switch: None,
             max_pause: Duration::from_secs(30),
             max_dead_letters: 0,
             reverse_for: Duration::ZERO,

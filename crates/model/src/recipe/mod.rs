@@ -34,13 +34,13 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use cluster::{AuthRef, ClusterRef, SecretRef, TlsRef};
-pub use cutover::{CutoverMode, CutoverSpec, CutoverStart, Writers};
+pub use cutover::{AfterSwitch, CutoverMode, CutoverSpec, CutoverStart, Writers};
 pub use error::{Error, ErrorKind};
 pub use json::Json;
 pub use limits::{DocsPerSecond, Limits};
 pub use name::{Captures, NameError, NamePattern, NameTemplate};
 pub use path::{Path, PathError, Segment};
-pub use source::{SourceSpec, TargetSpec};
+pub use source::{SourceSpec, TargetSpec, Versions};
 pub use step::{
     AsOf, Convert, ConvertKind, Copy, CopyField, CopyFrom, CopyPath, Filter, FilterWhen, Lookup,
     Multiple, OnMissing, Order, Predicate, Remove, Rename, Root, Set, Step,

@@ -9,8 +9,9 @@ use super::name::{SOURCE, check_regex, is_hole_name, leaves_folder};
 use super::node::{self, Node};
 use super::read_step::pipeline;
 use super::{
-    ContentCheck, CountCheck, CutoverMode, CutoverSpec, CutoverStart, DocsPerSecond, Limits,
-    NameError, NamePattern, NameTemplate, Recipe, SourceSpec, TargetSpec, VerifySpec, Writers,
+    AfterSwitch, ContentCheck, CountCheck, CutoverMode, CutoverSpec, CutoverStart, DocsPerSecond,
+    Limits, NameError, NamePattern, NameTemplate, Recipe, SourceSpec, TargetSpec, VerifySpec,
+    Versions, Writers,
 };
 
 type Vars = BTreeMap<String, String>;
@@ -250,7 +251,8 @@ fn name_fault(at: Place, error: &NameError, known: &[&str]) -> Fault {
 }
 
 fn target(node: Node, scope: &Scope) -> Result<TargetSpec, Fault> {
-    let mut fields = Fields::open(node, "`target`", &["index", "template", "settings"])?;
+    let mut fields =
+        Fields::open(node, "`target`", &["index", "template", "settings", "versions"])?;
     let index = fields.need("index")?;
     let at = index.at;
     let index = template(index, "`index`", scope)?;
@@ -260,7 +262,17 @@ fn target(node: Node, scope: &Scope) -> Result<TargetSpec, Fault> {
     }
     let file = fields.take("template").map(|node| file(node, scope)).transpose()?;
     let settings = fields.take("settings").map(settings).transpose()?.unwrap_or_default();
-    Ok(TargetSpec { index, template: file, settings })
+    let versions = fields.take("versions").map(versions).transpose()?;
+    Ok(TargetSpec { index, template: file, settings, versions })
+}
+
+fn versions(node: Node) -> Result<Versions, Fault> {
+    let at = node.at;
+    let words = [("segue", Some(Versions::Segue)), ("preserve", None)];
+    cursor::choice(node, "`versions`", &words)?.ok_or_else(|| {
+        Fault::new(ErrorKind::BadValue, at, "`versions: preserve` isn't available yet")
+            .hint("an index whose writers send versions of their own can't be migrated")
+    })
 }
 
 fn file(node: Node, scope: &Scope) -> Result<NameTemplate, Fault> {
@@ -299,8 +311,17 @@ fn verify(node: Node) -> Result<VerifySpec, Fault> {
 }
 
 fn cutover(node: Node, scope: &Scope) -> Result<CutoverSpec, Fault> {
-    let known =
-        ["mode", "writers", "start", "alias", "max_pause", "max_dead_letters", "reverse_for"];
+    let known = [
+        "mode",
+        "writers",
+        "start",
+        "alias",
+        "quiet_for",
+        "after_switch",
+        "max_pause",
+        "max_dead_letters",
+        "reverse_for",
+    ];
     let mut fields = Fields::open(node, "`cutover`", &known)?;
     let starts = [("auto", CutoverStart::Auto), ("manual", CutoverStart::Manual)];
     let mut spec = CutoverSpec::default();
@@ -326,13 +347,10 @@ fn cutover(node: Node, scope: &Scope) -> Result<CutoverSpec, Fault> {
         spec.alias = Some(template(node, "`alias`", scope)?);
     }
     if let Some(node) = fields.take("max_pause") {
-        let at = node.at;
-        spec.max_pause = cursor::duration(node, "`max_pause`")?;
-        if spec.max_pause.is_zero() {
-            let summary = "`max_pause` must be more than nothing";
-            return Err(Fault::new(ErrorKind::BadValue, at, summary));
-        }
+        spec.max_pause = some_time(node, "`max_pause`")?;
     }
+    spec.quiet_for = fields.take("quiet_for").map(|n| some_time(n, "`quiet_for`")).transpose()?;
+    spec.after_switch = fields.take("after_switch").map(after_switch).transpose()?;
     if let Some(node) = fields.take("max_dead_letters") {
         spec.max_dead_letters = cursor::number(&node, "`max_dead_letters`", 0..=u64::MAX)?;
     }
@@ -340,6 +358,33 @@ fn cutover(node: Node, scope: &Scope) -> Result<CutoverSpec, Fault> {
         spec.reverse_for = cursor::duration(node, "`reverse_for`")?;
     }
     Ok(spec)
+}
+
+/// A duration that is more than nothing.
+fn some_time(node: Node, what: &str) -> Result<std::time::Duration, Fault> {
+    let at = node.at;
+    let time = cursor::duration(node, what)?;
+    if time.is_zero() {
+        let summary = format!("{what} must be more than nothing");
+        return Err(Fault::new(ErrorKind::BadValue, at, summary));
+    }
+    Ok(time)
+}
+
+fn after_switch(node: Node) -> Result<AfterSwitch, Fault> {
+    let at = node.at;
+    let words = [
+        ("writers_send_new_shape", Some(AfterSwitch::WritersSendNewShape)),
+        ("target_accepts_both", Some(AfterSwitch::TargetAcceptsBoth)),
+        ("keep_enriching", None),
+    ];
+    cursor::choice(node, "`after_switch`", &words)?.ok_or_else(|| {
+        let summary = "`after_switch: keep_enriching` isn't available yet";
+        Fault::new(ErrorKind::BadValue, at, summary).hint(
+            "what is written after the switch stays as it was sent: \
+             `writers_send_new_shape` or `target_accepts_both`",
+        )
+    })
 }
 
 const LIMITS: [&str; 12] = [

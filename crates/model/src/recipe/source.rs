@@ -21,4 +21,14 @@ pub struct TargetSpec {
     pub template: Option<NameTemplate>,
     /// Index settings that win over the template's.
     pub settings: serde_json::Map<String, serde_json::Value>,
+    /// Whose versions its documents carry, if the recipe says so.
+    pub versions: Option<Versions>,
+}
+
+/// Whose versions the documents of a target carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versions {
+    /// segue's, which say where a document came from. Stated, it means that no writer sends versions of
+    /// its own, whatever the source looks like.
+    Segue,
 }

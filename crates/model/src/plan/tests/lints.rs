@@ -1,6 +1,7 @@
 //! A row for every code: it appears for what it is there for, and alone.
 
 use super::*;
+use crate::observe::versions::Sampled;
 use crate::observe::{Gap, IndexTemplate, MissingPrivilege, Node, RunningJob};
 use crate::phase::Phase;
 
@@ -25,7 +26,7 @@ fn every_lint_code_is_raised_by_what_it_is_there_for() {
     fn records(seen: &mut Observation) -> &mut SeenIndex {
         seen.others.get_mut(&IndexName::new("records")).unwrap()
     }
-    let table: [(&str, Spoil); 61] = [
+    let table: [(&str, Spoil); 62] = [
         ("SEG-P101", |s| s.candidates[0].data_stream = Some("stream".to_owned())),
         ("SEG-P102", |s| s.templates.clear()),
         ("SEG-P102", |s| {
@@ -177,6 +178,7 @@ fn every_lint_code_is_raised_by_what_it_is_there_for() {
             s.candidates[0].mappings["properties"]["n"] = json!({ "type": "nested" });
         }),
         ("SEG-P150", |s| s.candidates[0].mappings["_routing"] = json!({ "required": true })),
+        ("SEG-P161", |s| versions(s, &[(3, 1), (4, 1_763_000_000)])),
     ];
     for (code, spoil) in table {
         let mut seen = clean();
@@ -186,15 +188,66 @@ fn every_lint_code_is_raised_by_what_it_is_there_for() {
         found.dedup();
         assert_eq!(found, [code], "{:#?}", plan.notes);
         let refuses = plan.errors().count() > 0;
-        assert_eq!(refuses, code < "SEG-P130", "{code}");
+        assert_eq!(refuses, !("SEG-P130".."SEG-P160").contains(&code), "{code}");
     }
+}
+
+fn versions(seen: &mut Observation, docs: &[(i64, u64)]) {
+    let sample = docs.iter().map(|&(seq_no, version)| Sampled { seq_no, version });
+    seen.versions.insert(IndexName::new("app-view-2026-01"), sample.collect());
+}
+
+#[test]
+fn versions_that_updates_explain_are_not_told_and_others_can_be_vouched_for() {
+    let mut seen = clean();
+    versions(&mut seen, &[(3, 1), (4, 1), (8, 6)]);
+    assert_eq!(codes(&Plan::make(&recipe(), &seen)), Vec::<&str>::new());
+    versions(&mut seen, &[(3, 1), (4, 1), (8, 8)]);
+    let plan = Plan::make(&recipe(), &seen);
+    assert_eq!(codes(&plan), ["SEG-P161"]);
+    assert!(plan.notes[0].what.contains("3 documents with versions of 10 in all"), "{plan}");
+    let text = RECIPE.replace("target: {", "target: { versions: segue,");
+    let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+    let plan = Plan::make(&recipe, &seen);
+    assert_eq!((codes(&plan), plan.errors().count()), (vec!["SEG-P142"], 0));
+}
+
+#[test]
+fn a_pipeline_needs_a_word_about_what_comes_after_the_switch() {
+    let silent = RECIPE.replace(", after_switch: target_accepts_both", "");
+    let plan = |text: &str, seen: &Observation| {
+        let recipe = Recipe::parse(text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+        Plan::make(&recipe, seen)
+    };
+    let refused = plan(&silent, &clean());
+    assert_eq!((codes(&refused), refused.errors().count()), (vec!["SEG-P160"], 1));
+    for word in ["writers_send_new_shape", "target_accepts_both", "keep_enriching"] {
+        assert!(refused.notes[0].hint.contains(word), "{refused}");
+    }
+    // A pure copy has nothing to say, and where nothing is left to do nothing is asked.
+    let (head, tail) = silent.split_once("pipeline:").unwrap();
+    let copy = format!(
+        "{head}{}",
+        tail.split_once("cutover:").map(|(_, c)| format!("cutover:{c}")).unwrap()
+    );
+    assert_eq!(codes(&plan(&copy, &clean())), Vec::<&str>::new());
+    let mut done = clean();
+    for index in &mut done.candidates {
+        index.mappings = json!({ "properties": { "record": { "properties": { "id": {} } } } });
+    }
+    assert_eq!(codes(&plan(&silent, &done)), Vec::<&str>::new());
 }
 
 #[test]
 fn two_parts_may_not_share_a_target() {
     let text = RECIPE.replace("{source}-v2", "all-{event}");
     let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
-    assert_eq!(codes(&Plan::make(&recipe, &clean())), ["SEG-P112"]);
+    let plan = Plan::make(&recipe, &clean());
+    assert_eq!(codes(&plan), ["SEG-P112", "SEG-P112"]);
+    assert!(plan.notes[0].what.starts_with("2 sources have the target all-view"), "{plan}");
+    // One of them alone is not let through either: the others would come to a target that is taken.
+    let month = [("month".to_owned(), "2026-01".to_owned())];
+    assert_eq!(codes(&plan.only(&month).unwrap()), ["SEG-P112"]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ target: { index: '{source}-v2', template: 'templates/{event}.json' }
 pipeline:
   - lookup: { index: records, key: recid, match: id, as: record, as_of: start, on_missing: keep }
   - copy: { title: record.title }
-cutover: { mode: block, alias: 'app-{event}' }
+cutover: { mode: block, alias: 'app-{event}', after_switch: target_accepts_both }
 ";
 
 fn recipe() -> Recipe {

@@ -55,7 +55,7 @@ cluster:
 source: { index: "a-{m}", match: { m: '\d+' }, done_if_mapped: [x.y] }
 target: { index: "{source}-v2", template: "t/{m}.json", settings: { number_of_replicas: 0, a: { b: [1.5, ~] } } }
 verify: { counts: exact, required: [a, b.c], content: none }
-cutover: { mode: block, start: manual, alias: "r-{m}", max_pause: 250ms, max_dead_letters: 7 }
+cutover: { mode: block, start: manual, alias: "r-{m}", quiet_for: 2s, after_switch: target_accepts_both, max_pause: 250ms, max_dead_letters: 7 }
 limits: { batch_docs: 1, batch_bytes: 64kb, lanes: 2, parts: 3, retries: 0, retry_delay: 1s, max_memory_percent: 50,
   heap_percent: 60, disk_percent: 70, health_wait: 2h, lease_ttl: 10s, docs_per_second: 500 }
 "#,
@@ -73,6 +73,8 @@ limits: { batch_docs: 1, batch_bytes: 64kb, lanes: 2, parts: 3, retries: 0, retr
     assert_eq!(recipe.cutover.start, CutoverStart::Manual);
     assert_eq!(recipe.cutover.max_pause, Duration::from_millis(250));
     assert_eq!(recipe.cutover.max_dead_letters, 7);
+    assert_eq!(recipe.cutover.quiet_for, Some(Duration::from_secs(2)));
+    assert_eq!(recipe.cutover.after_switch, Some(AfterSwitch::TargetAcceptsBoth));
     let expected = Limits {
         batch_docs: 1,
         batch_bytes: 65_536,

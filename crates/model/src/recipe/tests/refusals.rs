@@ -81,6 +81,9 @@ fn wrong_types_and_values() {
         ("cutover: { writers: all }", 21, K::BadValue, "`writers` can't be `all`"),
         ("cutover: { start: 1 }", 19, K::WrongType, "put it in quotes"),
         ("cutover: { max_pause: 0s }", 23, K::BadValue, "more than nothing"),
+        ("cutover: { quiet_for: 0s }", 23, K::BadValue, "`quiet_for` must be more than nothing"),
+        ("cutover: { after_switch: keep_enriching }", 26, K::BadValue, "isn't available yet"),
+        ("cutover: { after_switch: both }", 26, K::BadValue, "`after_switch` can't be `both`"),
         ("verify: { required: recid }", 21, K::WrongType, "must be a list, not text"),
         ("verify: { required: [a..b] }", 22, K::Path, "a name is missing"),
         ("verify: { required: [\"a[].b\"] }", 22, K::Path, "can't go into a list"),
@@ -137,6 +140,7 @@ fn names_and_captures() {
             "leaves the recipe's folder",
         ),
         (good, "{ index: x, settings: { a: 1e300 } }", 5, 36, K::BadValue, "out of range"),
+        (good, "{ index: x, versions: preserve }", 5, 31, K::BadValue, "isn't available yet"),
     ] {
         refused(&recipe(source, target), line, column, kind, said);
     }
