@@ -444,3 +444,48 @@ fn a_rollback_that_takes_too_long_is_given_up() {
         assert_eq!(engine.json.count(&name), if fed_back { 201 } else { 200 });
     }
 }
+
+#[test]
+fn the_way_back_after_a_redirect_takes_redirected_writes_along() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("redirected");
+    let name = prefix.name("day-1");
+    make_index(&engine, &name, 1, 800);
+    let before = snapshot(&engine, &name);
+    let recipe = Recipe::new(&engine, &prefix, RECIPE);
+    recipe.change("mode: block", "mode: redirect, writers: index_only");
+    recipe.change(
+        "pipeline: [{ set: { schema: 2 } }, { rename: { t: body.text } }]",
+        "pipeline: [{ set: { schema: 2 } }]",
+    );
+    let stop = Arc::new(AtomicBool::new(false));
+    let (told, writing, by) = (Arc::clone(&stop), engine.clone(), name.clone());
+    let writer = std::thread::spawn(move || {
+        let mut ledger = Ledger::new();
+        for number in 1.. {
+            if told.load(Ordering::Relaxed) {
+                break;
+            }
+            // Each is written once, so that none hides behind a later one.
+            let id = if number % 3 == 0 { format!("d{number}") } else { format!("w{number}") };
+            let body = json!({ "v": number, "t": "written" });
+            let path = format!("/{by}/_doc/{id}");
+            let (status, _) = writing.json.call(Method::PUT, &path, Some(&body));
+            match status {
+                200 | 201 => drop(ledger.insert(id, vec![Some(number)])),
+                _ => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+        ledger
+    });
+    let report = recipe.run(0);
+    assert_eq!(part(&report, "day-1")["phase"], "watching", "{report}");
+    std::thread::sleep(Duration::from_millis(300));
+    rollback(&recipe, &[], 0);
+    std::thread::sleep(Duration::from_millis(100));
+    stop.store(true, Ordering::Relaxed);
+    let ledger = writer.join().unwrap();
+    assert!(ledger.len() > 20, "{} writes", ledger.len());
+    assert_back(&engine, &prefix, &name);
+    assert_holds(&engine, &name, &before, &[ledger]);
+}
