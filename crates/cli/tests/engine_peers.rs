@@ -5,9 +5,11 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use common::{Recipe, assert_nothing_left, assert_switched, make_index};
-use segue_testkit::{Engine, Method, Signal, content};
+use segue_testkit::{Engine, Fault, Faults, Method, Proxy, Signal, content};
 use serde_json::json;
 
 const RECIPE: &str = r"
@@ -163,4 +165,31 @@ fn the_part_of_a_worker_that_died_is_taken_over() {
     let after = recipe.command("run", &["--yes"]).run().expect(0);
     assert!(begun.elapsed().as_secs() < 120, "it waited for the lease to expire: {}", after.stderr);
     assert_switched(&engine, &prefix.name("day-1"), &prefix.name("day-1-v2"));
+}
+
+/// A request to close that the network holds up until another run has switched: it must not close what
+/// the name stands for by then.
+#[test]
+fn a_request_to_close_that_comes_after_the_switch_closes_nothing() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("late-close");
+    let (name, target) = (prefix.name("day-1"), prefix.name("day-1-v2"));
+    make_index(&engine, &name, 2, 200);
+    let late = Fault::Late(Duration::from_secs(8));
+    let proxy = Proxy::start(&engine, Faults::seeded(1).with(late, 1000).only("_block").at_most(1));
+    let struck = proxy.watch("_block");
+    let (slow, straight) = (
+        Recipe::new(&Engine::at(&proxy.url), &prefix, RECIPE),
+        Recipe::new(&engine, &prefix, RECIPE),
+    );
+    let began = Instant::now();
+    let backed_out = slow.command("run", &["--yes"]).run();
+    assert_ne!(backed_out.code, Some(0), "the request was not held up: {}", backed_out.stderr);
+    assert!(struck.load(Ordering::Relaxed) > 0, "no request to close was sent");
+    straight.run(0);
+    assert_switched(&engine, &name, &target);
+    assert!(began.elapsed() < Duration::from_secs(8), "the machine is too slow for this test");
+    std::thread::sleep(Duration::from_secs(9).saturating_sub(began.elapsed()));
+    assert_nothing_left(&engine, prefix.as_str());
+    engine.json.put(&format!("/{name}/_doc/after"), &json!({ "v": 1 }));
 }

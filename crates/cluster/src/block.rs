@@ -72,11 +72,26 @@ impl Cluster {
     /// [`Error::Guard`] for a name that is not one index; failures of the requests, after which the
     /// index may or may not be blocked.
     pub async fn block_writes(&self, index: &str, timeout: Duration) -> Result<BlockAnswer, Error> {
+        self.block_writes_by(index, index, timeout).await
+    }
+
+    /// As [`Cluster::block_writes`], by the alias `mark` of the index: once somebody has taken that away,
+    /// a request that comes late closes nothing.
+    ///
+    /// # Errors
+    /// [`Class::NotFound`](crate::Class::NotFound) without the mark; as for [`Cluster::block_writes`].
+    pub async fn block_writes_by(
+        &self,
+        index: &str,
+        mark: &str,
+        timeout: Duration,
+    ) -> Result<BlockAnswer, Error> {
         exact(index)?;
-        let mut answer = self.put_block(index, timeout).await?;
+        exact(mark)?;
+        let mut answer = self.put_block(mark, timeout).await?;
         if answer.passed_over() {
-            self.put_settings(index, &json!({ "index.blocks.write": null })).await?;
-            answer = self.put_block(index, timeout).await?;
+            self.put_settings(mark, &json!({ "index.blocks.write": null })).await?;
+            answer = self.put_block(mark, timeout).await?;
         }
         Ok(answer.judge(index))
     }

@@ -8,6 +8,10 @@
 //! - The *opening* mark is put there by the back-out, in the request that takes the write mark. The
 //!   request that lifts the source's block goes through it too. The next epoch removes it, so whoever
 //!   was held up between the two can't open a source that somebody else has closed since.
+//! - The *closing* mark stands on the index that is to be closed, put there while the write mark is in
+//!   force. Requests that close or redirect name it in place of the index: once a back-out has taken it
+//!   away, or the switch the whole index, a late one finds nothing. By the index's name it would close
+//!   whatever that name stands for by then.
 //!
 //! A target is made with the opening mark of epoch 0. So until the switch there is always a mark, and
 //! whoever puts another one there has to take one that he saw.
@@ -27,6 +31,19 @@ pub enum Mark {
 pub const WRITE_ALIAS: &str = "segue-write-";
 /// What the names of opening marks begin with.
 pub const OPENING_ALIAS: &str = "segue-open-";
+
+/// What the names of closing marks begin with.
+pub const CLOSING_ALIAS: &str = "segue-close-";
+
+/// The name of the closing mark of `epoch` on `index`.
+pub fn closing_mark(index: &IndexName, epoch: Epoch) -> AliasName {
+    AliasName::new(format!("{CLOSING_ALIAS}{index}-{epoch}"))
+}
+
+/// Whether `alias` is a closing mark of any part.
+pub fn is_closing_mark(alias: &str) -> bool {
+    alias.starts_with(CLOSING_ALIAS)
+}
 
 impl Mark {
     /// Whose it is.
@@ -55,7 +72,7 @@ impl Mark {
 
     /// Whether `alias` is a mark of any part.
     pub fn is_one(alias: &str) -> bool {
-        alias.starts_with(WRITE_ALIAS) || alias.starts_with(OPENING_ALIAS)
+        [WRITE_ALIAS, OPENING_ALIAS, CLOSING_ALIAS].iter().any(|begin| alias.starts_with(begin))
     }
 }
 
@@ -137,6 +154,9 @@ mod tests {
             assert_eq!(Mark::of(alias.as_str(), &target), Some(mark));
             assert!(Mark::is_one(alias.as_str()));
         }
+        let closing = closing_mark(&target, Epoch(3));
+        assert!(Mark::is_one(closing.as_str()) && is_closing_mark(closing.as_str()));
+        assert_eq!(Mark::of(closing.as_str(), &target), None, "it is on another index");
         for other in ["events", "segue-write-events-v2-1-x", "segue-open-other-1"] {
             assert_eq!(Mark::of(other, &target), None, "{other}");
         }

@@ -26,6 +26,8 @@ pub struct Seen {
     pub verified: bool,
     /// Operations of the source not carried yet.
     pub lag: u64,
+    /// Operations of the source since those that the verification compared.
+    pub unverified: u64,
     /// How much lag the cutover may start with.
     pub lag_allowed: u64,
     /// Started copies of each primary, the primary counted: source, then target.
@@ -80,8 +82,9 @@ pub fn judge(seen: &Seen) -> Vec<Predicate> {
         ),
         predicate(
             "counts",
-            // While writers go on either side may be ahead by what is not carried yet, not by more.
-            seen.target_documents.abs_diff(expected) <= seen.lag,
+            // While writers go on either side may be ahead, or more may be left out, by what was not
+            // compared yet, not by more.
+            seen.target_documents.abs_diff(expected) <= seen.unverified.max(seen.lag),
             format!("target holds {}, expected {expected}", seen.target_documents),
         ),
         predicate(
@@ -122,6 +125,7 @@ mod tests {
             dead_letters_allowed: 0,
             verified: true,
             lag: 0,
+            unverified: 0,
             lag_allowed: 1000,
             copies: (2, 2),
             target_serves: true,

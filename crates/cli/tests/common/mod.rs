@@ -226,5 +226,5 @@ pub fn journal(engine: &Engine, prefix: &Prefix, day: &str) -> Vec<String> {
 
 /// Whether an alias is one by which a cutover is fenced.
 fn is_mark(alias: &str) -> bool {
-    ["segue-write-", "segue-open-"].iter().any(|begin| alias.starts_with(begin))
+    ["segue-write-", "segue-open-", "segue-close-"].iter().any(|begin| alias.starts_with(begin))
 }

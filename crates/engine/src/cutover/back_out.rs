@@ -11,6 +11,7 @@ use segue_model::part::Cutover;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::closing;
 use super::redirect::{self, Note, NoteKey};
 use super::switch::is_switched;
 use crate::error::{Doing, Error};
@@ -136,10 +137,17 @@ async fn try_back_out(cluster: &Cluster, fence: &Fence) -> Result<TakenBack, Err
         BackOut::Open { epoch } => Some(Mark::Opening(epoch)),
         BackOut::OpenUnmarked => None,
     };
-    if cluster.index(source).await.doing(doing)?.is_none() {
+    let Some(at_source) = cluster.index(source).await.doing(doing)? else {
         return Err(Error::Contradiction(vec![format!(
             "{source} is neither an index nor a name of {target}"
         )]));
+    };
+    // Before it is opened: what is still on its way must not close it again.
+    let unmark = closing::unmark(source, &at_source.aliases);
+    if !unmark.is_empty() {
+        let still = opening.iter().flat_map(|mark| still_there(fence, *mark));
+        let actions: Vec<_> = still.chain(unmark).collect();
+        cluster.update_aliases(&actions).await.doing(doing)?;
     }
     match opening {
         Some(mark) => {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use segue_model::cutover::Mark;
 use segue_model::gate::{Seen, judge, refusals};
 use segue_model::id::SeqNo;
 use segue_model::journal::VerifySummary;
@@ -28,7 +29,9 @@ pub async fn pass_gate(run: &PartRun, carrier: &Carrier) -> Result<Verified, Err
     let health = cluster.index_health(target).await.doing(looking)?;
     let balance = carrier.balance();
     let verified = run.state.verified.clone();
-    let (_, summary) = verified.clone().unwrap_or_default();
+    let (positions, summary) = verified.clone().unwrap_or_default();
+    let since = source_shards.primaries.iter().zip(&positions);
+    let since = since.map(|(primary, at)| u64::try_from(primary.max_seq_no - at.0).unwrap_or(0));
     let copies = |shards: &segue_cluster::IndexShards| {
         let primaries = u32::try_from(shards.primaries.len().max(1)).unwrap_or(1);
         shards.active_copies / primaries
@@ -44,6 +47,7 @@ pub async fn pass_gate(run: &PartRun, carrier: &Carrier) -> Result<Verified, Err
         dead_letters_allowed: run.session.recipe().cutover.max_dead_letters,
         verified: verified.is_some(),
         lag,
+        unverified: since.sum(),
         lag_allowed: LAG_ALLOWED,
         copies: (copies(&source_shards), copies(&target_shards)),
         target_serves: health.status != segue_cluster::Colour::Red,
@@ -80,7 +84,7 @@ async fn names(run: &PartRun) -> Result<Result<(), String>, Error> {
             return Ok(Err(format!("the alias {} is not on {source} any more", alias.alias)));
         }
     }
-    for alias in index.aliases.keys() {
+    for alias in index.aliases.keys().filter(|alias| !Mark::is_one(alias)) {
         if !run.planned.aliases.iter().any(|planned| planned.alias.as_str() == alias) {
             return Ok(Err(format!("the alias {alias} was put on {source} since the plan")));
         }

@@ -7,6 +7,7 @@
 
 mod back_out;
 pub(crate) mod before;
+pub(crate) mod closing;
 mod gate;
 mod lull;
 pub mod redirect;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use segue_cluster::BlockAnswer;
-use segue_model::id::{Epoch, IndexName, SeqNo};
+use segue_model::id::{AliasName, Epoch, IndexName, SeqNo};
 use segue_model::journal::{CutoverWindow, Event, VerifySummary};
 use segue_model::recipe::CutoverMode;
 
@@ -96,6 +97,13 @@ pub async fn cut_over(run: &mut PartRun, carrier: &Arc<Carrier>) -> Result<Cutov
     Ok(window)
 }
 
+/// Marks the source as the one that this epoch may close.
+async fn mark_source(run: &PartRun) -> Result<AliasName, Error> {
+    let epoch = run.state.epoch.unwrap_or(Epoch(0));
+    let cluster = run.session.cluster();
+    closing::mark(cluster, run.source(), run.target(), &run.write_alias(), epoch).await
+}
+
 /// Journals that the names are back, and says why.
 async fn give_up(run: &mut PartRun, error: Error) -> Result<CutoverWindow, Error> {
     let reason = match &error {
@@ -118,7 +126,8 @@ async fn attempt(
 ) -> Result<u64, Error> {
     let max_pause = run.session.recipe().cutover.max_pause;
     let source = run.source().clone();
-    close(&run.session, &source, closed, max_pause).await?;
+    let mark = mark_source(run).await?;
+    close(&run.session, &source, &mark, closed, max_pause).await?;
     let target = run.target().clone();
     // Both only read the closed source.
     let last = async {
@@ -161,6 +170,7 @@ pub(crate) fn over(max_pause: Duration) -> String {
 pub(crate) async fn close(
     session: &Session,
     source: &IndexName,
+    mark: &AliasName,
     closed: Instant,
     max_pause: Duration,
 ) -> Result<(), Error> {
@@ -171,7 +181,8 @@ pub(crate) async fn close(
             return Err(Error::BackedOut { reason: over(max_pause) });
         }
         let closing = || format!("closing {source} to writes");
-        match session.cluster().block_writes(source, left).await.doing(closing)? {
+        let asked = session.cluster().block_writes_by(source, mark.as_str(), left).await;
+        match asked.doing(closing)? {
             BlockAnswer::Drained => return Ok(()),
             BlockAnswer::NotDrained { detail } => {
                 tracing::warn!(source, %detail, "writes are still under way");

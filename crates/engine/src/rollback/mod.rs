@@ -20,7 +20,7 @@ mod sweep;
 
 use std::time::Instant;
 
-use segue_model::id::SeqNo;
+use segue_model::id::{Epoch, SeqNo};
 use segue_model::journal::{CutoverWindow, Event, VerifySummary};
 use segue_model::plan::{Plan, PlannedPart};
 use tokio::sync::Semaphore;
@@ -35,7 +35,7 @@ use sweep::{LeftOut, Swept, sweep};
 
 use crate::audit::audit;
 use crate::cutover::watchdog::{Undo, Watchdog};
-use crate::cutover::{GRACE, Patience, TakenBack, close, over, settle};
+use crate::cutover::{GRACE, Patience, TakenBack, close, closing, over, settle};
 use crate::error::{Ending, Error, chain};
 use crate::journal_store::Journal;
 use crate::lookup::{Pinned, pin};
@@ -282,7 +282,10 @@ async fn attempt(
     part: &mut PartBack,
 ) -> Result<u64, Error> {
     let max_pause = run.session.recipe().cutover.max_pause;
-    close(&run.session, run.target(), closed, max_pause).await?;
+    let epoch = run.state.epoch.unwrap_or(Epoch(0));
+    let cluster = run.session.cluster();
+    let mark = closing::mark(cluster, run.target(), &place.kept, &run.write_alias(), epoch).await?;
+    close(&run.session, run.target(), &mark, closed, max_pause).await?;
     let last_pass = match window {
         Some(window) => window.carry(place, part).await?,
         None => 0,

@@ -8,6 +8,7 @@ use segue_model::id::{AliasName, IndexName};
 use serde_json::json;
 
 use super::Place;
+use crate::cutover::closing;
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
 
@@ -46,7 +47,7 @@ fn actions(
     spans: &dyn Fn(&str) -> bool,
 ) -> Vec<AliasAction> {
     let hidden = AliasProps { filter: Some(json!({ "match_none": {} })), ..AliasProps::default() };
-    let mut actions = Vec::new();
+    let mut actions = closing::unmark(target, on_target);
     for (alias, props) in on_target {
         if Mark::is_one(alias) || props.filter == hidden.filter {
             continue;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Place;
 use super::names::is_back;
-use crate::cutover::{Patience, TakenBack};
+use crate::cutover::{Patience, TakenBack, closing};
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
 
@@ -94,11 +94,16 @@ async fn try_give_way(cluster: &Cluster, retreat: &Retreat) -> Result<TakenBack,
         BackOut::Open { epoch } => Some(Mark::Opening(epoch)),
         BackOut::OpenUnmarked => None,
     };
-    if cluster.index(target).await.doing(doing)?.is_none() {
+    let Some(at_target) = cluster.index(target).await.doing(doing)? else {
         return Err(Error::Contradiction(vec![format!(
             "{target} is gone, and {} does not stand for {kept}",
             retreat.name
         )]));
+    };
+    // Before it is opened: what is still on its way must not close it again.
+    let unmark = closing::unmark(target, &at_target.aliases);
+    if !unmark.is_empty() {
+        cluster.update_aliases(&unmark).await.doing(doing)?;
     }
     match opening {
         Some(mark) => {

@@ -92,13 +92,15 @@ impl Redirection<'_> {
         &self,
         target: &IndexName,
         aliases: &[AliasName],
+        mark: &AliasName,
     ) -> Result<(), Error> {
         let doing = || format!("redirecting the writes of {}", self.source);
         let body = body(self.source, self.migration, self.note, Some((target, aliases)));
         self.cluster.put_pipeline(&self.note.pipeline, &body).await.doing(doing)?;
         // The final pipeline of an index is not run for writes that leave it.
         let settings = json!({ DEFAULT: self.note.pipeline, FINAL: "_none" });
-        self.cluster.put_settings(self.source.as_str(), &settings).await.doing(doing)
+        // By the closing mark: late, it redirects nothing.
+        self.cluster.put_settings(mark.as_str(), &settings).await.doing(doing)
     }
 
     /// Lets the source take writes again, through its own pipelines, but still by way of ours: what is
