@@ -167,7 +167,8 @@ impl Model {
                 into.push(Action::Write(id));
                 let there =
                     if world.name_on_target { world.target.get(id) } else { world.source.get(id) };
-                into.extend(there.is_some().then_some(Action::Delete(id)));
+                let deletes = there.is_some() && !self.scenario.redirect;
+                into.extend(deletes.then_some(Action::Delete(id)));
             }
             let replays = world.left.replays > 0 && world.name_on_target;
             into.extend(replays.then_some(Action::Replay(id)));
@@ -234,6 +235,7 @@ impl System for Model {
             next_stamp: 1,
             machine_lost: false,
             foreign: false,
+            refused: false,
         }
     }
 
@@ -246,8 +248,8 @@ impl System for Model {
         let mut world = world.clone();
         let at = usize::from;
         match action {
-            Action::Write(id) => world.send(id, false),
-            Action::Delete(id) => world.send(id, true),
+            Action::Write(id) => world.send(id, false, self.scenario.redirect),
+            Action::Delete(id) => world.send(id, true, self.scenario.redirect),
             Action::Advance(id) => world.advance(id, self.scenario.gaps),
             Action::Step(run, _) => self.step(&mut world, at(run)),
             Action::Save(run) => {
@@ -336,6 +338,8 @@ fn name(at: &At) -> &'static str {
         At::Delete => "waits for its deletes",
         At::NoteVerified => "notes that both are equal",
         At::NoteCutover => "starts the watchdog and notes the cutover",
+        At::Redirect => "sends the source's writes on to the target",
+        At::DrainRequests => "waits for requests that began before",
         At::Close => "closes the source",
         At::Drain => "waits for writes under way",
         At::NoteSwitching => "notes that names will move",

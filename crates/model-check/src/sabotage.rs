@@ -42,6 +42,12 @@ pub enum Sabotage {
     TrustOldPrimary,
     /// What a primary said is relied upon before it is known to be the one we think.
     RelyAtOnce,
+    /// The last pass of a redirect writes versions of ours.
+    RedirectByVersion,
+    /// A redirect does not wait for requests that began before.
+    NoDrain,
+    /// A redirect neither waits for them nor closes the source.
+    RedirectUnblocked,
     /// A target is made without a mark.
     NoFirstMark,
 }
@@ -65,7 +71,7 @@ const fn control(sabotage: S, scenario: &'static str, breaks: I) -> Control {
 }
 
 /// Every negative control.
-pub const CONTROLS: [Control; 17] = [
+pub const CONTROLS: [Control; 20] = [
     control(S::PlainWrites, "late bulks", I::NothingStale),
     control(S::EndAtMaxSeqNo, "copy", I::NothingLost),
     control(S::RefreshFirst, "copy", I::NothingLost),
@@ -83,6 +89,9 @@ pub const CONTROLS: [Control; 17] = [
     control(S::NoFirstMark, "taken over", I::OwnConflicts),
     control(S::TrustOldPrimary, "failover", I::NothingLost),
     control(S::RelyAtOnce, "failover and crash", I::NothingLost),
+    control(S::RedirectByVersion, "redirect", I::NothingStale),
+    control(S::NoDrain, "redirect", I::NothingRefused),
+    control(S::RedirectUnblocked, "redirect", I::OneTaker),
 ];
 
 /// What the protocol does not close, and what comes of it: availability, never a document.
@@ -108,6 +117,9 @@ impl fmt::Display for Sabotage {
             S::ReplayByVersion => "external version after the switch",
             S::NoWatchdog => "no watchdog",
             S::JournalOverwrites => "journal without op_type=create",
+            S::RedirectByVersion => "a redirect with external versions in the last pass",
+            S::NoDrain => "a redirect without the drains",
+            S::RedirectUnblocked => "a redirect without block and drains",
             S::NoFirstMark => "a target without a first mark",
         })
     }

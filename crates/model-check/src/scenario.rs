@@ -48,6 +48,8 @@ pub struct Scenario {
     pub alone: bool,
     /// Whether nothing happens to a cutover: what may is the scenario "cutover".
     pub calm: bool,
+    /// Whether the cutover redirects writes; the application only indexes then.
+    pub redirect: bool,
 }
 
 const NOTHING: Budget = Budget {
@@ -75,10 +77,11 @@ const PLAIN: Scenario = Scenario {
     saves: false,
     alone: false,
     calm: false,
+    redirect: false,
 };
 
 /// Every scenario, with as much as fits continuous integration.
-pub const SCENARIOS: [Scenario; 8] = [
+pub const SCENARIOS: [Scenario; 9] = [
     Scenario {
         name: "copy",
         budget: Budget { writes: 2, refreshes: 1, ..NOTHING },
@@ -124,6 +127,14 @@ pub const SCENARIOS: [Scenario; 8] = [
     Scenario {
         name: "machine lost",
         budget: Budget { writes: 1, machines: 1, starts: 1, ..NOTHING },
+        ..PLAIN
+    },
+    Scenario {
+        name: "redirect",
+        budget: Budget { writes: 3, ..NOTHING },
+        alias: true,
+        calm: true,
+        redirect: true,
         ..PLAIN
     },
 ];

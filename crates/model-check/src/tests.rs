@@ -63,6 +63,7 @@ scenarios! {
     cutover: "cutover",
     failover_and_crash: "failover and crash",
     machine_lost: "machine lost",
+    redirect: "redirect",
 }
 
 controls! {
@@ -83,5 +84,8 @@ controls! {
     the_first_mark: NoFirstMark,
     distrust_of_old_primaries: TrustOldPrimary,
     patience_with_passes: RelyAtOnce,
+    compare_and_set_in_a_redirect: RedirectByVersion,
+    the_drains_of_a_redirect: NoDrain,
+    block_and_drains_of_a_redirect: RedirectUnblocked,
     requests_in_time: LateClose,
 }

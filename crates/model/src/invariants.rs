@@ -25,11 +25,13 @@ pub enum Invariant {
     OneJournal,
     /// P7: what stands in the way of a write of ours is ours, as long as only we write.
     OwnConflicts,
+    /// P8: a redirect refuses no write of an application that only indexes.
+    NothingRefused,
 }
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Invariant; 7] = [
+    pub const ALL: [Invariant; 8] = [
         Invariant::NothingLost,
         Invariant::NothingResurrected,
         Invariant::NothingStale,
@@ -37,6 +39,7 @@ impl Invariant {
         Invariant::NotLeftClosed,
         Invariant::OneJournal,
         Invariant::OwnConflicts,
+        Invariant::NothingRefused,
     ];
 
     /// Its number in `ARCHITECTURE.md`.
@@ -49,6 +52,7 @@ impl Invariant {
             Invariant::NotLeftClosed => "P5",
             Invariant::OneJournal => "P6",
             Invariant::OwnConflicts => "P7",
+            Invariant::NothingRefused => "P8",
         }
     }
 
@@ -62,6 +66,7 @@ impl Invariant {
             Invariant::NotLeftClosed => "not_left_closed",
             Invariant::OneJournal => "one_journal",
             Invariant::OwnConflicts => "own_conflicts",
+            Invariant::NothingRefused => "nothing_refused",
         }
     }
 }
@@ -128,6 +133,15 @@ pub fn one_journal(knows_a_beginning: bool) -> Result<(), Broken> {
     Err(Broken { invariant: Invariant::OneJournal, shows })
 }
 
+/// P8: no write was refused while writes were redirected.
+pub fn nothing_refused(refused: bool) -> Result<(), Broken> {
+    if !refused {
+        return Ok(());
+    }
+    let shows = "a write was refused, though a redirect refuses none".to_owned();
+    Err(Broken { invariant: Invariant::NothingRefused, shows })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +181,6 @@ mod tests {
             Invariant::ALL.iter().map(|i| i.number()).collect();
         let names: std::collections::BTreeSet<_> =
             Invariant::ALL.iter().map(|i| i.name()).collect();
-        assert_eq!((numbers.len(), names.len()), (7, 7));
+        assert_eq!((numbers.len(), names.len()), (8, 8));
     }
 }

@@ -57,7 +57,7 @@ impl Model {
             let gone = gone_at(Incarnation::FIRST, SeqNo(*at), Shard(0), 1);
             Item { id: *id, value: None, version: gone.map_or(0, |gone| gone.version().0) }
         };
-        let bulk = Bulk { epoch, items: documents.iter().map(item).collect() };
+        let bulk = Bulk { epoch, items: documents.iter().map(item).collect(), seen: None };
         let run = &mut world.runs[number];
         run.lanes[0] = Some(Sent { window: None, documents, bulk });
         run.at = At::Delete;

@@ -1,4 +1,4 @@
-//! The cutover in mode `block`, as `segue_engine::cutover` makes it.
+//! The cutover in modes `block` and `redirect`, as `segue_engine::cutover` makes it.
 
 use segue_model::id::{Epoch, IndexName, SeqNo};
 use segue_model::journal::{CutoverWindow, Event};
@@ -16,18 +16,31 @@ impl Model {
         let epoch = self.journals().epoch(world.runs[number].known);
         match world.runs[number].at {
             At::NoteCutover => self.begin(world, number, epoch),
+            At::Redirect => {
+                world.source.redirecting = true;
+                world.runs[number].at = At::DrainRequests;
+            }
+            At::DrainRequests => self.redirected(world, number),
             At::Close => {
                 // Limit: a request to close that is held up beyond a back-out.
                 let late = world.target.write & bit(epoch) == 0;
                 if late && self.keeps(Sabotage::LateClose) {
                     return self.fail(world, number);
                 }
-                world.source.closed = self.keeps(Sabotage::NoBlock);
+                world.source.closed =
+                    self.keeps(Sabotage::NoBlock) && self.keeps(Sabotage::RedirectUnblocked);
                 world.runs[number].at = At::Drain;
             }
             At::Drain => {
                 let waits = self.keeps(Sabotage::BlockBySettings) && self.keeps(Sabotage::NoBlock);
-                if !waits || world.hands.iter().all(|hand| *hand == Hand::Idle) {
+                let waits = waits && self.keeps(Sabotage::RedirectUnblocked);
+                // A block does not wait for requests that are still in their pipeline.
+                let past = |hand: &Hand| matches!(hand, Hand::Idle | Hand::Resolved(..));
+                if !waits || world.hands.iter().all(past) {
+                    let ends = world.runs[number].ends;
+                    if ends.is_some_and(|ends| ends != world.source.look().max_seq_no.0) {
+                        return self.fail(world, number);
+                    }
                     world.runs[number].at = At::Terms;
                 }
             }
@@ -76,8 +89,34 @@ impl Model {
             aliases: Vec::new(),
             before: None,
         };
-        self.note_or_end(world, number, &[event], At::Close);
-        world.runs[number].in_window = world.runs[number].at == At::Close;
+        let redirect = Event::RedirectStarted {
+            cursor: vec![SeqNo::NONE],
+            pipeline: String::new(),
+            default_pipeline: None,
+            final_pipeline: None,
+        };
+        let (events, next) = if self.scenario.redirect {
+            (vec![event, redirect], At::Redirect)
+        } else {
+            (vec![event], At::Close)
+        };
+        self.note_or_end(world, number, &events, next.clone());
+        world.runs[number].in_window = world.runs[number].at == next;
+    }
+
+    /// Every request that has resolved the source's own pipeline has ended: the source stands still.
+    fn redirected(&self, world: &mut World, number: usize) {
+        let ended = |hand: &Hand| matches!(hand, Hand::Idle | Hand::Resolved(_, true));
+        let waits = self.keeps(Sabotage::NoDrain) && self.keeps(Sabotage::RedirectUnblocked);
+        if waits && !world.hands.iter().all(ended) {
+            return;
+        }
+        world.runs[number].ends = Some(world.source.look().max_seq_no.0);
+        if self.note(world, number, &[Event::Redirected]) {
+            world.runs[number].at = At::Close;
+        } else {
+            self.fail(world, number);
+        }
     }
 
     /// The request that moves the names; whether it was carried out.

@@ -61,6 +61,10 @@ pub enum At {
     NoteVerified,
     /// Starts the watchdog and notes that the cutover begins.
     NoteCutover,
+    /// Sends the source's writes on to the target.
+    Redirect,
+    /// Waits for requests that began before, and notes that all are redirected.
+    DrainRequests,
     /// Closes the source.
     Close,
     /// Waits until writes under way have ended.
@@ -119,6 +123,8 @@ pub struct Run {
     pub inventory: [Option<i64>; IDS],
     /// Passes to go before the cutover.
     pub passes: u8,
+    /// The source's highest number once every write was redirected.
+    pub ends: Option<i64>,
 }
 
 impl Run {
@@ -138,6 +144,7 @@ impl Run {
             changes: 0,
             inventory: [None; IDS],
             passes: 0,
+            ends: None,
         }
     }
 

@@ -182,10 +182,14 @@ impl Model {
             value: hit.value,
             version: version(hit.seq_no),
         };
+        let items: Vec<_> = hits.iter().map(item).collect();
+        let looks =
+            self.scenario.redirect && run.in_window && self.keeps(Sabotage::RedirectByVersion);
+        let seen = looks.then(|| world.target.seen(&items));
         run.lanes[idle] = Some(Sent {
             window: Some(window),
             documents: hits.iter().map(|hit| (hit.id, hit.seq_no)).collect(),
-            bulk: Bulk { epoch, items: hits.iter().map(item).collect() },
+            bulk: Bulk { epoch, items, seen },
         });
     }
 
@@ -212,6 +216,11 @@ impl Model {
                     }
                     None => self.deleted(world, number, &sent),
                 }
+            }
+            Answer::Changed => {
+                let seen = world.target.seen(&sent.bulk.items);
+                let bulk = Bulk { seen: Some(seen), ..sent.bulk };
+                run.lanes[lane] = Some(Sent { bulk, ..sent });
             }
             Answer::Fenced => self.fail(world, number),
             Answer::Foreign => {

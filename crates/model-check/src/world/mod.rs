@@ -83,6 +83,8 @@ pub struct World {
     pub machine_lost: bool,
     /// Whether a conflict was taken for somebody else's document.
     pub foreign: bool,
+    /// Whether a write of the application was refused though writes were redirected.
+    pub refused: bool,
 }
 
 impl World {
@@ -100,7 +102,7 @@ impl World {
                     "a conflict with a write of ours was taken for somebody else's".to_owned();
                 return Err(Broken { invariant: Invariant::OwnConflicts, shows });
             }
-            Ok(())
+            invariants::nothing_refused(self.refused)
         });
         judged.err()
     }
@@ -108,8 +110,8 @@ impl World {
     fn documents(&self) -> Result<(), Broken> {
         for id in 0..IDS {
             let number = u8::try_from(id).unwrap_or(0);
-            let found =
-                if self.name_on_target { self.target.get(number) } else { self.source.get(number) };
+            let on_target = self.name_on_target || self.truth[id].redirected;
+            let found = if on_target { self.target.get(number) } else { self.source.get(number) };
             let acknowledged = self.truth[id].acknowledged;
             if found != acknowledged {
                 let possible = self.truth[id].possible(self.hands[id]);
@@ -121,7 +123,8 @@ impl World {
 
     /// The indices that take writes of the name.
     fn takers(&self) -> Vec<&'static str> {
-        let waiting = self.hands.iter().any(|hand| *hand != Hand::Idle);
+        let waiting =
+            self.hands.iter().any(|hand| !matches!(hand, Hand::Idle | Hand::Resolved(..)));
         let source = waiting || !(self.name_on_target || self.source.closed || self.source.removed);
         let source = source.then_some("the source");
         source.into_iter().chain(self.name_on_target.then_some("the target")).collect()

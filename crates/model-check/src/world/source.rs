@@ -50,6 +50,8 @@ pub struct Source {
     pub term: u8,
     /// Whether it refuses writes.
     pub closed: bool,
+    /// Whether its pipeline sends writes on to the target.
+    pub redirecting: bool,
     /// Whether it is gone: its name stands for the target.
     pub removed: bool,
 }
@@ -70,7 +72,7 @@ impl Source {
     pub fn with_one_document() -> Source {
         let value = Some(0);
         let entry = Entry { id: Some(0), value, stage: Stage::Both, shown: Shown::Both };
-        Source { log: vec![entry], term: 1, closed: false, removed: false }
+        Source { log: vec![entry], term: 1, closed: false, redirecting: false, removed: false }
     }
 
     /// Gives `value` of `id` a number.

@@ -3,6 +3,7 @@
 use segue_model::conflict::{Conflict, judge};
 use segue_model::cutover::Mark;
 use segue_model::id::Epoch;
+use segue_model::redirect::{Decision, decide};
 use segue_model::version::{Incarnation, Origin, Provenance, Version};
 
 use super::{IDS, Value};
@@ -34,6 +35,9 @@ pub struct Bulk {
     pub epoch: u8,
     /// What it writes.
     pub items: Vec<Item>,
+    /// The versions that were seen before, for a bulk by creation and compare-and-set; `None` = a bulk
+    /// with versions of ours.
+    pub seen: Option<Vec<Option<u64>>>,
 }
 
 /// What became of a bulk.
@@ -41,6 +45,8 @@ pub struct Bulk {
 pub enum Answer {
     /// Every item is there.
     Settled,
+    /// What was seen has changed: it has to be looked at again.
+    Changed,
     /// The mark is gone.
     Fenced,
     /// Somebody else's document stood in the way.
@@ -81,6 +87,9 @@ impl Target {
         if fenced && self.write & bit(bulk.epoch) == 0 {
             return Answer::Fenced;
         }
+        if let Some(seen) = &bulk.seen {
+            return self.carry(&bulk.items, seen);
+        }
         let mut answer = Answer::Settled;
         for item in &bulk.items {
             let there = &mut self.documents[usize::from(item.id)];
@@ -95,6 +104,33 @@ impl Target {
                 continue;
             }
             *there = Some(Document { version: item.version, value: item.value });
+        }
+        answer
+    }
+
+    /// The versions of what stands there for `items`.
+    pub fn seen(&self, items: &[Item]) -> Vec<Option<u64>> {
+        let live = |item: &Item| {
+            let there = self.documents[usize::from(item.id)]?;
+            there.value.map(|_| there.version)
+        };
+        items.iter().map(live).collect()
+    }
+
+    /// Creates and replaces as was decided by what was seen; what has changed since stays.
+    fn carry(&mut self, items: &[Item], seen: &[Option<u64>]) -> Answer {
+        let now = self.seen(items);
+        let mut answer = Answer::Settled;
+        for ((item, seen), now) in items.iter().zip(seen).zip(now) {
+            let Origin::Ours(ours) = Version(item.version).origin() else { continue };
+            if !matches!(decide(ours, seen.map(Version)), Decision::Create | Decision::Replace) {
+                continue;
+            }
+            if *seen == now {
+                self.write(item.id, item.value);
+            } else {
+                answer = Answer::Changed;
+            }
         }
         answer
     }

@@ -8,6 +8,8 @@ use crate::world::source::Stage;
 pub enum Hand {
     /// Nothing.
     Idle,
+    /// Its request has resolved its pipeline: to the source, or (true) on to the target.
+    Resolved(Value, bool),
     /// Its write has passed the source's block and waits there.
     Accepted(Value),
     /// Its write has a number.
@@ -23,7 +25,8 @@ impl Hand {
     pub fn under_way(self) -> Option<Value> {
         match self {
             Hand::Idle => None,
-            Hand::Accepted(value)
+            Hand::Resolved(value, _)
+            | Hand::Accepted(value)
             | Hand::Numbered(value, _)
             | Hand::OnPrimary(value, _)
             | Hand::OnBoth(value) => Some(value),
@@ -38,13 +41,15 @@ pub struct Truth {
     pub acknowledged: Value,
     /// What later writes may have left whose answer was lost, as bits; the highest is "no document".
     pub possible: u32,
+    /// Whether the last acknowledged write was sent on to the target.
+    pub redirected: bool,
 }
 
 const ABSENT: u32 = 1 << 31;
 
 impl Truth {
     fn acknowledge(&mut self, value: Value) {
-        *self = Truth { acknowledged: value, possible: 0 };
+        *self = Truth { acknowledged: value, possible: 0, redirected: false };
     }
 
     fn lose(&mut self, value: Value) {
@@ -61,13 +66,16 @@ impl Truth {
 
 impl World {
     /// The application writes, or deletes.
-    pub fn send(&mut self, id: u8, delete: bool) {
+    /// `resolves` = its request first goes through a pipeline, which may take long.
+    pub fn send(&mut self, id: u8, delete: bool, resolves: bool) {
         let value = (!delete).then_some(self.next_stamp);
         self.next_stamp += 1;
         self.left.writes -= 1;
         if self.name_on_target {
             self.target.write(id, value);
             self.truth[usize::from(id)].acknowledge(value);
+        } else if resolves {
+            self.hands[usize::from(id)] = Hand::Resolved(value, self.source.redirecting);
         } else {
             self.hands[usize::from(id)] = Hand::Accepted(value);
         }
@@ -75,13 +83,18 @@ impl World {
 
     /// Whether a write would be taken by whatever the name stands for.
     pub fn is_open(&self) -> bool {
-        self.name_on_target || !(self.source.closed || self.source.removed)
+        self.name_on_target
+            || self.source.redirecting
+            || !(self.source.closed || self.source.removed)
     }
 
     /// The write under way gets one step further.
     pub fn advance(&mut self, id: u8, gaps: bool) {
         let index = usize::from(id);
         let splits = self.left.failovers > 0;
+        if let Hand::Resolved(value, redirected) = self.hands[index] {
+            return self.arrive(id, value, redirected);
+        }
         if let Hand::Accepted(value) = self.hands[index] {
             let number = self.source.number(id, value);
             self.hands[index] = Hand::Numbered(value, number);
@@ -106,6 +119,22 @@ impl World {
         if let Hand::OnBoth(value) = self.hands[index] {
             self.truth[index].acknowledge(value);
             self.hands[index] = Hand::Idle;
+        }
+    }
+
+    /// A request leaves its pipeline: for the target, or for a source that may be closed by now.
+    fn arrive(&mut self, id: u8, value: Value, redirected: bool) {
+        let index = usize::from(id);
+        if redirected {
+            self.target.write(id, value);
+            self.truth[index].acknowledge(value);
+            self.truth[index].redirected = true;
+            self.hands[index] = Hand::Idle;
+        } else if self.source.closed || self.source.removed {
+            self.refused = true;
+            self.hands[index] = Hand::Idle;
+        } else {
+            self.hands[index] = Hand::Accepted(value);
         }
     }
 
