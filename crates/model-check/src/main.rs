@@ -1,4 +1,4 @@
-//! `segue-model-check`: walks through the scenarios, the negative controls and the known limits. Talks
+//! `segue-model-check`: walks through the scenarios and the negative controls. Talks
 //! on stderr; stdout gets one line of JSON.
 
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use segue_model_check::explore::Bounds;
 use segue_model_check::report::{Told, walk};
-use segue_model_check::sabotage::{CONTROLS, LIMITS};
+use segue_model_check::sabotage::CONTROLS;
 use segue_model_check::scenario::SCENARIOS;
 
 /// Walks through every order of events of a small world.
@@ -36,12 +36,10 @@ fn main() -> ExitCode {
         let found = walk(scenario.name, None, bounds);
         told.scenario(scenario.name, &found, arguments.depth.is_some());
     }
-    let controls = CONTROLS.iter().map(|control| ("control", control));
-    let all = controls.chain(LIMITS.iter().map(|limit| ("limit", limit)));
-    for (what, control) in all.filter(|_| !arguments.no_controls) {
+    for control in CONTROLS.iter().filter(|_| !arguments.no_controls) {
         if wanted(control.scenario) {
             let found = walk(control.scenario, Some(control.sabotage), bounds);
-            told.control(what, control, &found);
+            told.control(control, &found);
         }
     }
     println!("{}", told.line());

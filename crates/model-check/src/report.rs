@@ -68,14 +68,14 @@ impl Told {
         }));
     }
 
-    /// Tells whether a control, or a limit, showed what it has to show.
-    pub fn control(&mut self, what: &str, control: &Control, found: &Found) {
+    /// Tells whether a control was caught.
+    pub fn control(&mut self, control: &Control, found: &Found) {
         self.count(found);
         let broken = found.violation.as_ref().map(|violation| violation.broken.invariant);
         let caught = broken == Some(control.breaks);
         let verdict = if caught { "caught" } else { "NOT CAUGHT" };
         eprintln!(
-            "{what} [{}] in {}: {verdict} after {} states",
+            "control [{}] in {}: {verdict} after {} states",
             control.sabotage, control.scenario, found.states
         );
         for line in lines(found) {
@@ -83,7 +83,7 @@ impl Told {
         }
         self.missed += usize::from(!caught);
         self.controls.push(json!({
-            what: control.sabotage.to_string(), "scenario": control.scenario, "caught": caught,
+            "control": control.sabotage.to_string(), "scenario": control.scenario, "caught": caught,
             "breaks": control.breaks, "states": found.states,
             "steps": found.violation.as_ref().map(|violation| violation.trace.len()),
         }));

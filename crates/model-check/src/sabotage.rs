@@ -19,8 +19,7 @@ pub enum Sabotage {
     UnfencedSwitch,
     /// The source is opened without the opening mark.
     UnfencedOpening,
-    /// A request to close the source is held up until after it was opened again. Not a guard that is
-    /// taken away, but one that the protocol does not have.
+    /// The source is closed by its name, so that a request that comes late closes it again.
     LateClose,
     /// The source is not closed.
     NoBlock,
@@ -71,13 +70,14 @@ const fn control(sabotage: S, scenario: &'static str, breaks: I) -> Control {
 }
 
 /// Every negative control.
-pub const CONTROLS: [Control; 20] = [
+pub const CONTROLS: [Control; 21] = [
     control(S::PlainWrites, "late bulks", I::NothingStale),
     control(S::EndAtMaxSeqNo, "copy", I::NothingLost),
     control(S::RefreshFirst, "copy", I::NothingLost),
     control(S::UnfencedBulks, "late bulks", I::NothingResurrected),
     control(S::UnfencedSwitch, "cutover", I::NothingStale),
     control(S::UnfencedOpening, "cutover", I::NothingStale),
+    control(S::LateClose, "cutover", I::NotLeftClosed),
     control(S::NoBlock, "copy", I::NothingStale),
     control(S::BlockBySettings, "copy", I::NothingStale),
     control(S::NoAudit, "copy", I::NothingResurrected),
@@ -94,9 +94,6 @@ pub const CONTROLS: [Control; 20] = [
     control(S::RedirectUnblocked, "redirect", I::OneTaker),
 ];
 
-/// What the protocol does not close, and what comes of it: availability, never a document.
-pub const LIMITS: [Control; 1] = [control(S::LateClose, "cutover", I::NotLeftClosed)];
-
 impl fmt::Display for Sabotage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -106,7 +103,7 @@ impl fmt::Display for Sabotage {
             S::UnfencedBulks => "bulks without the write alias",
             S::UnfencedSwitch => "a switch without must_exist",
             S::UnfencedOpening => "opening without the opening mark",
-            S::LateClose => "a request to close that is held up beyond the back-out",
+            S::LateClose => "closing without the closing mark",
             S::TrustOldPrimary => "a position of an earlier primary is relied upon",
             S::RelyAtOnce => "a pass is relied upon before it has held",
             S::NoBlock => "no block",

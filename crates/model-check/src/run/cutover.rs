@@ -22,7 +22,7 @@ impl Model {
             }
             At::DrainRequests => self.redirected(world, number),
             At::Close => {
-                // Limit: a request to close that is held up beyond a back-out.
+                // The closing mark: put there by the write mark, gone before the source is opened.
                 let late = world.target.write & bit(epoch) == 0;
                 if late && self.keeps(Sabotage::LateClose) {
                     return self.fail(world, number);
