@@ -8,7 +8,7 @@ use fastrand::Rng;
 use crate::faults::{Attempt, Surroundings};
 use crate::oracle::Pipeline;
 
-/// How names move. A mode is added here, in [`Mode::allowed`] and in the recipe's text.
+/// How names move. A mode is added here, in `Mode::allowed` and in the recipe's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Writers are refused for a moment.

@@ -53,6 +53,9 @@ pub enum Command {
     Run(FollowOptions),
     /// Shows where a recipe's parts stand.
     Status(StatusOptions),
+    /// Compares what stands in the cluster with the journal, names every contradiction and the safe next
+    /// step; changes nothing.
+    Doctor(StatusOptions),
     /// Copies what is not copied yet and compares source and target, document by document; switches
     /// nothing.
     Verify(RunOptions),

@@ -89,10 +89,22 @@ impl Leases {
         Ok(Some((lease, mark)))
     }
 
+    /// Who holds the lease of `part`, and whether that process is known to be dead.
+    pub async fn holder_and_life(
+        &self,
+        part: &IndexName,
+    ) -> Result<Option<(Holder, Known)>, Error> {
+        let there = self.load(part).await?.and_then(|(lease, _)| lease.holder);
+        Ok(there.map(|holder| {
+            let known = is_dead(&holder);
+            (holder, known)
+        }))
+    }
+
     /// Who holds the lease of `part`, as far as one look can say.
     pub async fn holder(&self, part: &IndexName) -> Result<Option<Holder>, Error> {
-        let there = self.load(part).await?.and_then(|(lease, _)| lease.holder);
-        Ok(there.filter(|holder| is_dead(holder) == Known::No))
+        let there = self.holder_and_life(part).await?;
+        Ok(there.filter(|(_, known)| *known == Known::No).map(|(holder, _)| holder))
     }
 
     /// Takes the lease of `part` if nobody holds it, or if its holder is dead or was seen without a

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod checkpoint_store;
 pub mod cleanup;
 pub mod cutover;
+pub mod doctor;
 pub mod error;
 mod fetch;
 pub mod follow;

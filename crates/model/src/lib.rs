@@ -14,6 +14,7 @@
 //! | digest, divergence | [`digest`] |
 //! | observation, plan, lint note | [`observe`], [`plan`], [`lint`] |
 //! | gate | [`gate`] |
+//! | evidence, finding | [`doctor`] |
 //! | mark, back-out | [`cutover`] |
 //! | invariant | [`invariants`] |
 //! | governor | [`governor`] |
@@ -27,6 +28,7 @@ pub mod cleanup;
 pub mod conflict;
 pub mod cutover;
 pub mod digest;
+pub mod doctor;
 pub mod gate;
 pub mod governor;
 pub mod id;
