@@ -74,7 +74,7 @@ fn a_node_dies(own: &mut Own, engine: &Engine, prefix: &Prefix) {
     make_nested(engine, &name);
     let expected = content(engine, &name);
     let recipe = Recipe::new(engine, prefix, RECIPE);
-    recipe.change("batch_docs: 100", "batch_docs: 100, docs_per_second: 500, health_wait: 60s");
+    recipe.change("batch_docs: 100", "batch_docs: 100, docs_per_second: 500, health_wait: 10s");
     recipe.change("start: manual", "start: auto");
     let mut run = recipe.command("run", &["--yes", "--json"]).start();
     run.until(|| {

@@ -139,3 +139,28 @@ fn five_thousand_records_in_batches_of_five_thousand_are_all_enriched() {
     assert_eq!(report["totals"]["balanced"], true);
     site.assert_sound();
 }
+
+/// What an earlier migration of the same name left behind does not stop one that begins: its journal and
+/// its source are gone, its checkpoints are not.
+#[test]
+fn checkpoints_of_a_journal_that_was_lost_are_forgotten() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("lost-journal");
+    let name = prefix.name("day-1");
+    make_index(&engine, &name, 1, 300);
+    let recipe = Recipe::new(&engine, &prefix, RECIPE);
+    recipe.change("mode: block", "mode: block, start: manual");
+    recipe.run(0);
+    engine.json.delete(&format!("/{name}"));
+    engine.json.delete(&format!("/{name}-v2"));
+    engine.json.post("/segue-journal/_refresh", &json!({}));
+    let migration = prefix.as_str().trim_end_matches('-');
+    let query = json!({ "query": { "term": { "migration": migration } } });
+    engine.json.post("/segue-journal/_delete_by_query?refresh=true", &query);
+    make_index(&engine, &name, 1, 200);
+    recipe.change(", start: manual", "");
+    let report = recipe.run(0);
+    assert_eq!(report["totals"]["read"], 200, "{report}");
+    assert_switched(&engine, &name, &prefix.name("day-1-v2"));
+    assert_eq!(engine.json.count(&name), 200);
+}

@@ -10,9 +10,11 @@ use segue_cluster::{AliasAction, AliasProps, Class};
 use segue_model::cutover::{Mark, supersede};
 use segue_model::id::{Epoch, IndexUuid};
 use segue_model::journal::Event;
+use segue_model::phase::Phase;
 use serde_json::{Map, Value, json};
 
 use crate::abandon;
+use crate::abandon::forget;
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
 use crate::pass::source_identity;
@@ -42,6 +44,10 @@ pub async fn prepare(run: &mut PartRun, fingerprint: &str) -> Result<(), Error> 
     let source = run.source().clone();
     let looking = || format!("looking at the shards of {source}");
     let stats = run.session.cluster().shard_stats(source.as_str()).await.doing(looking)?;
+    if run.state.phase == Phase::Planned {
+        // Of a journal that was lost: positions in another index would stop every pass.
+        forget::everything(&run.session, &source, &mut Vec::new()).await?;
+    }
     run.record(Event::PrepareStarted {
         source: source_identity(&stats),
         target: run.target().clone(),

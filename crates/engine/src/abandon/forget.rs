@@ -17,7 +17,7 @@ use crate::session::Session;
 const ROUNDS: u32 = 5;
 
 /// Removes checkpoints, dead letters and local state of `part`.
-pub(super) async fn everything(
+pub(crate) async fn everything(
     session: &Session,
     part: &IndexName,
     removed: &mut Vec<String>,

@@ -7,7 +7,7 @@
 //! deleted. A crash in between is finished by the next `abandon` or `run`; every step may be repeated,
 //! and on a part that is given up already the same looks are made, for what arrived late.
 
-mod forget;
+pub(crate) mod forget;
 mod found;
 
 use std::time::{Duration, Instant};
