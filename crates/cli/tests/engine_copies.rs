@@ -5,6 +5,8 @@
 mod common;
 mod own;
 
+use std::time::Duration;
+
 use common::{Recipe, assert_nothing_left, assert_switched, assert_untouched, part};
 use own::Own;
 use segue_testkit::{Engine, Method, Prefix, content};
@@ -67,14 +69,14 @@ fn differences_are_named(engine: &Engine, prefix: &Prefix) {
     assert_untouched(engine, &name);
 }
 
-/// The node that holds the primaries dies in the middle of the copy: copies of the shards take over, and
-/// everything is carried from there.
+/// A node dies in the middle of the copy and comes back: copies of the source's shards take over, a shard
+/// of the target that had none is waited for, and everything is carried.
 fn a_node_dies(own: &mut Own, engine: &Engine, prefix: &Prefix) {
     let (name, target) = (prefix.name("day-1"), prefix.name("day-1-v2"));
     make_nested(engine, &name);
     let expected = content(engine, &name);
     let recipe = Recipe::new(engine, prefix, RECIPE);
-    recipe.change("batch_docs: 100", "batch_docs: 100, docs_per_second: 500, health_wait: 10s");
+    recipe.change("batch_docs: 100", "batch_docs: 100, docs_per_second: 500, health_wait: 60s");
     recipe.change("start: manual", "start: auto");
     let mut run = recipe.command("run", &["--yes", "--json"]).start();
     run.until(|| {
@@ -83,8 +85,9 @@ fn a_node_dies(own: &mut Own, engine: &Engine, prefix: &Prefix) {
         stats["_all"]["primaries"]["indexing"]["index_total"].as_u64().unwrap_or(0) > 500
     });
     own.running.kill_node(2).unwrap();
-    let during = run.end();
+    std::thread::sleep(Duration::from_secs(3));
     own.back(2);
+    let during = run.end();
     eprintln!("with a node dying the run ended with {:?}", during.code);
     recipe.run(0);
     assert_switched(engine, &name, &target);
