@@ -31,8 +31,8 @@ enum Chore {
     /// Everything that continuous integration runs, in its order.
     ///
     /// Missing Java and Maven are installed with apt-get by root on Debian. The engine tests run on
-    /// OpenSearch 3.8 where a Java 21 or newer is found, and on OpenSearch 2.19; SEGUE_CLUSTER=URL
-    /// makes them use that cluster instead.
+    /// OpenSearch 3.8 where a Java 21 or newer is found, and on OpenSearch 2.19 (then without the
+    /// longest of them); SEGUE_CLUSTER=URL makes them use that cluster instead.
     Test(tests::Wanted),
     /// Every order of events of a small world, and what happens when a guard of the protocol is
     /// taken away (docs/concepts/model.md). The unit tests contain the same walks.

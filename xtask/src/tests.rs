@@ -1,10 +1,12 @@
 //! `cargo xtask test`: what continuous integration runs.
 
+use std::iter::{once, repeat};
+
 use anyhow::bail;
 use clap::Args;
 use segue_sandbox::{Engine, find_jdks};
 
-use crate::leg;
+use crate::leg::{self, Extent};
 use crate::run::Run;
 use crate::step::Step;
 use crate::tidy;
@@ -53,7 +55,11 @@ fn all(wanted: &Wanted, run: &mut Run) -> anyhow::Result<()> {
     match (wanted.quick, cluster) {
         (true, _) => Ok(()),
         (false, Some(url)) => leg::on_cluster(run, &url),
-        (false, None) => engines(wanted.engine).into_iter().try_for_each(|e| leg::on(run, e)),
+        (false, None) => {
+            let extents = once(Extent::All).chain(repeat(Extent::Short));
+            let mut legs = engines(wanted.engine).into_iter().zip(extents);
+            legs.try_for_each(|(engine, extent)| leg::on(run, engine, extent))
+        }
     }
 }
 
