@@ -55,7 +55,7 @@ pub enum Command {
     Status(StatusOptions),
     /// Compares what stands in the cluster with the journal, names every contradiction and the safe next
     /// step; changes nothing.
-    Doctor(StatusOptions),
+    Doctor(PartsOptions),
     /// Copies what is not copied yet and compares source and target, document by document; switches
     /// nothing.
     Verify(RunOptions),

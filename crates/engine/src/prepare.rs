@@ -20,7 +20,7 @@ use crate::part_run::PartRun;
 use crate::pass::source_identity;
 
 /// How long the target remembers deletes while it is filled: longer than any late request of ours.
-const GC_DELETES: &str = "12h";
+pub(crate) const GC_DELETES: &str = "12h";
 
 /// How often marks are looked at again that change meanwhile.
 const ROUNDS: u32 = 10;

@@ -35,10 +35,10 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Cutover(options) => run::run(&options, Goal::Cutover, None).await,
         Command::Rollback(options) => rollback::run(&options).await,
         Command::Status(options) => status::run(&options).await,
-        Command::Doctor(options) => doctor::run(&options).await,
         Command::Worker(options) => worker::run(&options).await,
         Command::Abandon(options) => abandon::run(&options).await,
         Command::Cleanup(options) => cleanup::run(&options).await,
+        Command::Doctor(options) => doctor::run(&options).await,
         Command::Watchdog(file) => watchdog::run(&file).await,
     }
 }
