@@ -33,10 +33,16 @@ impl Plant {
         }
     }
 
-    /// Damages what stands behind `name`.
-    pub(crate) async fn carry_out(self, http: &Http, name: &str) -> anyhow::Result<()> {
+    /// Damages what stands behind `name`; a document is damaged only if what it must be is known for
+    /// `sure`.
+    pub(crate) async fn carry_out(
+        self,
+        http: &Http,
+        name: &str,
+        sure: &dyn Fn(&str) -> bool,
+    ) -> anyhow::Result<()> {
         let answer = match self {
-            Self::Lost | Self::Stale => return self.damage(http, name).await,
+            Self::Lost | Self::Stale => return self.damage(http, name, sure).await,
             Self::Extra => http.put(&format!("/{name}/_doc/d99999999"), &json!({ "n": 1 })).await?,
             Self::Block => http.put(&format!("/{name}/_block/write"), &Value::Null).await?,
         };
@@ -44,14 +50,20 @@ impl Plant {
         Ok(())
     }
 
-    async fn damage(self, http: &Http, name: &str) -> anyhow::Result<()> {
+    async fn damage(
+        self,
+        http: &Http,
+        name: &str,
+        sure: &dyn Fn(&str) -> bool,
+    ) -> anyhow::Result<()> {
         http.post(&format!("/{name}/_refresh"), &Value::Null).await?.success()?;
-        // One with an id of its own choice, whose content is known for sure.
-        let query = json!({ "size": 1, "sort": ["n"], "query": {
+        // One with an id of the writer's choice.
+        let query = json!({ "size": 1000, "sort": ["n"], "query": {
             "bool": { "must_not": { "exists": { "field": "unnamed" } } } } });
         let first = http.post(&format!("/{name}/_search"), &query).await?.success()?;
-        let hit = &first["hits"]["hits"][0];
-        let id = hit["_id"].as_str().context("no document to damage")?;
+        let hits = first["hits"]["hits"].as_array().map_or(&[][..], Vec::as_slice);
+        let mut ids = hits.iter().filter_map(|hit| hit["_id"].as_str());
+        let id = ids.find(|id| sure(id)).context("no document to damage")?;
         let by_id = json!({ "query": { "ids": { "values": [id] } },
             "script": { "source": "ctx._source.n = -1" } });
         let (verb, body) = match self {

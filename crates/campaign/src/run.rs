@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::conduct::{Conductor, Struck};
 use crate::ground::Ground;
+use crate::history::{History, Wrong};
 use crate::plant::Plant;
 use crate::recipe::{self, Names};
 use crate::request::Target;
@@ -69,7 +70,14 @@ pub(crate) fn run(
     let done = !findings.iter().any(|finding| finding.kind == Kind::Stuck);
     let http = ground.http()?;
     if let Some(plant) = setting.plant {
-        ground.wait(plant.carry_out(&http, &names.name))?;
+        let sure = |id: &str| {
+            let number = id.strip_prefix('d').and_then(|number| number.parse().ok());
+            let history = number.and_then(|number: u64| book.get(&number));
+            let must_be_there =
+                |history: &History| history.judge(scenario.pipeline, None) == Some(Wrong::Lost);
+            history.is_some_and(|history| !history.retired() && must_be_there(history))
+        };
+        ground.wait(plant.carry_out(&http, &names.name, &sure))?;
     }
     let documents = ground.wait(examine(&http, scenario, &names, &book, done, &mut findings))?;
     if !findings.is_empty() {
