@@ -33,8 +33,6 @@ use crate::session::Session;
 /// How often it is tried again where another process was faster.
 const TRIES: u32 = 10;
 const BETWEEN: Duration = Duration::from_millis(300);
-/// How long a source may still be closed by a cutover that loses: its process or watchdog opens it.
-const OPENS_WITHIN: Duration = Duration::from_secs(15);
 
 /// Something that was left where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -117,7 +115,6 @@ async fn try_abandon(
 }
 
 async fn give_up(run: &mut PartRun, outcome: &mut Abandoned) -> Result<(), Error> {
-    let was_cutting_over = matches!(run.state.phase, Phase::CuttingOver { .. });
     take_back(run).await?;
     if let Some(refusal) = refusal(run.source(), &run.state.phase) {
         return Err(refusal);
@@ -137,7 +134,7 @@ async fn give_up(run: &mut PartRun, outcome: &mut Abandoned) -> Result<(), Error
     drop(held);
     forget::lease(&run.session, run.source()).await?;
     finished?;
-    look_at_source(run, was_cutting_over, outcome).await
+    look_at_source(run, outcome).await
 }
 
 fn taken_over(part: &IndexName, how: &str) -> Error {
@@ -205,41 +202,22 @@ async fn finish(run: &mut PartRun, outcome: &mut Abandoned) -> Result<(), Error>
     Ok(())
 }
 
-/// The source may be closed just now, by a process that lost its cutover to us and opens it again, or by
-/// the last request of one that died.
-async fn look_at_source(
-    run: &PartRun,
-    was_cutting_over: bool,
-    outcome: &mut Abandoned,
-) -> Result<(), Error> {
-    let source = run.source().as_str();
-    let looking = || format!("looking at {source}");
-    let begun = Instant::now();
+/// Names a source that refuses writes. Nothing of ours can close it any more: taking a cutover back opens
+/// it, and takes the mark away by which it was closed.
+async fn look_at_source(run: &PartRun, outcome: &mut Abandoned) -> Result<(), Error> {
     if run.state.cutover.is_none() {
         return Ok(());
     }
-    loop {
-        let there = run.session.cluster().index(source).await.doing(looking)?;
-        let blocked = there.is_some_and(|index| index.settings["index.blocks.write"] == "true");
-        if !blocked {
-            return Ok(());
-        }
-        if begun.elapsed() >= OPENS_WITHIN && was_cutting_over {
-            run.session.cluster().unblock_writes(source).await.doing(looking)?;
-            outcome.removed.push(format!("the write block of {source}"));
-            return Ok(());
-        }
-        if begun.elapsed() >= OPENS_WITHIN {
-            outcome.left.push(Left {
-                what: format!("the write block of {source}"),
-                why: "no cutover of this migration runs, so it may be somebody else's; if not, \
-                      set index.blocks.write to null"
-                    .to_owned(),
-            });
-            return Ok(());
-        }
-        run.session.sleep(BETWEEN).await?;
+    let source = run.source().as_str();
+    let looking = || format!("looking at {source}");
+    let there = run.session.cluster().index(source).await.doing(looking)?;
+    if there.is_some_and(|index| index.settings["index.blocks.write"] == "true") {
+        outcome.left.push(Left {
+            what: format!("the write block of {source}"),
+            why: "no cutover of this migration runs, so it is somebody else's".to_owned(),
+        });
     }
+    Ok(())
 }
 
 /// Lets a part that was given up begin anew, as if it had never been begun.

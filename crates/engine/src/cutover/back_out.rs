@@ -1,34 +1,22 @@
 //! Backing out of a cutover, and finding out after a crash how one ended.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use segue_cluster::{AliasAction, AliasProps, Cluster};
-use segue_model::cutover::{BackOut, Evidence, Mark, back_out as decide};
+use segue_model::cutover::{Evidence, Mark};
 use segue_model::id::{AliasName, Epoch, IndexName};
 use segue_model::journal::{CutoverWindow, Event};
 use segue_model::part::Cutover;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::closing;
+use super::marks::{Marks, Patience, patiently};
 use super::redirect::{self, Note, NoteKey};
 use super::switch::is_switched;
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
 use crate::prepare::restore_after_switch;
 use crate::session::Drill;
-
-const BETWEEN: Duration = Duration::from_millis(500);
-
-/// How often a back-out is tried. A source that stays closed is the worst that can be left behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// This many times: somebody else tries, too.
-    Times(u32),
-    /// For this long: nobody else may be left.
-    For(Duration),
-}
 
 /// What a back-out needs to know; the watchdog gets it as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -100,21 +88,7 @@ pub async fn back_out_names(
     fence: &Fence,
     patience: Patience,
 ) -> Result<TakenBack, Error> {
-    let begun = Instant::now();
-    let mut tried = 0;
-    loop {
-        tried += 1;
-        let again = match patience {
-            Patience::Times(times) => tried < times,
-            Patience::For(time) => begun.elapsed() < time,
-        };
-        match try_back_out(cluster, fence).await {
-            // Where source and target are gone there is nothing to open.
-            Err(gone @ Error::Contradiction(_)) => return Err(gone),
-            Err(_) if again => tokio::time::sleep(BETWEEN).await,
-            answer => return answer,
-        }
-    }
+    patiently(patience, || try_back_out(cluster, fence)).await
 }
 
 async fn try_back_out(cluster: &Cluster, fence: &Fence) -> Result<TakenBack, Error> {
@@ -122,84 +96,32 @@ async fn try_back_out(cluster: &Cluster, fence: &Fence) -> Result<TakenBack, Err
     let doing = || format!("backing out of the cutover of {source}");
     let there = cluster.index(target).await.doing(doing)?;
     let on_target = there.map(|index| index.aliases).unwrap_or_default();
-    let marks: Vec<_> =
-        on_target.keys().filter_map(|alias| Mark::of(alias, &fence.target)).collect();
+    let marks = Marks { cluster, on: &fence.target, target: &fence.target };
+    let seen = marks.among(&on_target);
     // This look comes after the one at the marks.
     let switched = is_switched(cluster, &fence.source, &fence.target).await?;
-    let opening = match decide(Evidence { marks: &marks, switched, own: fence.epoch() }) {
-        BackOut::Switched => return Ok(TakenBack::Switched),
-        BackOut::Superseded => return Ok(TakenBack::Superseded),
-        BackOut::Take { marks, epoch } => {
-            // Fails if the switch or somebody else was faster: then everything is looked at again.
-            take(cluster, fence, &marks, Mark::Opening(epoch)).await.doing(doing)?;
-            Some(Mark::Opening(epoch))
-        }
-        BackOut::Open { epoch } => Some(Mark::Opening(epoch)),
-        BackOut::OpenUnmarked => None,
+    let evidence = Evidence { marks: &seen, switched, own: fence.epoch() };
+    let opening = match marks.fence_off(evidence).await.doing(doing)? {
+        Ok(opening) => opening,
+        Err(ended) => return Ok(ended),
     };
-    let Some(at_source) = cluster.index(source).await.doing(doing)? else {
+    if !marks.open(&fence.source, opening).await.doing(doing)? {
         return Err(Error::Contradiction(vec![format!(
             "{source} is neither an index nor a name of {target}"
         )]));
-    };
-    // Before it is opened: what is still on its way must not close it again.
-    let unmark = closing::unmark(source, &at_source.aliases);
-    if !unmark.is_empty() {
-        let still = opening.iter().flat_map(|mark| still_there(fence, *mark));
-        let actions: Vec<_> = still.chain(unmark).collect();
-        cluster.update_aliases(&actions).await.doing(doing)?;
-    }
-    match opening {
-        Some(mark) => {
-            let mark = mark.alias(&fence.target);
-            cluster.unblock_writes_by(source, mark.as_str()).await.doing(doing)?;
-        }
-        None => cluster.unblock_writes(source).await.doing(doing)?,
     }
     let mut rest = moved_back(fence, &on_target);
     if let Some(keep) = cluster.index(fence.keep.as_str()).await.doing(doing)? {
         rest.push(AliasAction::RemoveIndex { index: keep.name });
     }
     if !rest.is_empty() {
-        let mut actions: Vec<_> =
-            opening.iter().flat_map(|mark| still_there(fence, *mark)).collect();
+        let mut actions: Vec<_> = opening.into_iter().flat_map(|mark| marks.still(mark)).collect();
         actions.append(&mut rest);
         cluster.update_aliases(&actions).await.doing(doing)?;
     }
     // Last, and with the names back: it takes documents from the target, which nobody may see.
     redirect::undo(cluster, fence).await?;
     Ok(TakenBack::Back)
-}
-
-/// Takes write marks away, which must be there, and puts the opening mark on.
-async fn take(
-    cluster: &Cluster,
-    fence: &Fence,
-    marks: &[Mark],
-    opening: Mark,
-) -> Result<(), segue_cluster::Error> {
-    let index = fence.target.to_string();
-    let remove = |mark: &Mark| AliasAction::Remove {
-        index: index.clone(),
-        alias: mark.alias(&fence.target).to_string(),
-        must_exist: true,
-    };
-    let mut actions: Vec<_> = marks.iter().map(remove).collect();
-    let props = AliasProps { is_hidden: Some(true), ..AliasProps::default() };
-    let alias = opening.alias(&fence.target).to_string();
-    actions.push(AliasAction::Add { index: index.clone(), alias, props });
-    cluster.update_aliases(&actions).await
-}
-
-/// The actions by which a request fails unless the opening mark is there.
-fn still_there(fence: &Fence, opening: Mark) -> [AliasAction; 2] {
-    let alias = opening.alias(&fence.target).to_string();
-    let index = fence.target.to_string();
-    let props = AliasProps { is_hidden: Some(true), ..AliasProps::default() };
-    [
-        AliasAction::Remove { index: index.clone(), alias: alias.clone(), must_exist: true },
-        AliasAction::Add { index, alias, props },
-    ]
 }
 
 /// Gives the source back the names that have moved: those that show documents of the target.

@@ -10,6 +10,7 @@ pub(crate) mod before;
 pub(crate) mod closing;
 mod gate;
 mod lull;
+pub(crate) mod marks;
 pub mod redirect;
 mod switch;
 pub mod watchdog;
@@ -22,8 +23,9 @@ use segue_model::id::{AliasName, Epoch, IndexName, SeqNo};
 use segue_model::journal::{CutoverWindow, Event, VerifySummary};
 use segue_model::recipe::CutoverMode;
 
-pub use back_out::{Fence, Patience, TakenBack, back_out_names, diagnose};
+pub use back_out::{Fence, TakenBack, back_out_names, diagnose};
 pub use gate::pass_gate;
+pub use marks::Patience;
 
 use crate::audit::audit;
 use crate::error::{Doing, Error};

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
-use super::back_out::{Fence, Patience, TakenBack, back_out_names};
+use super::back_out::{Fence, TakenBack, back_out_names};
+use super::marks::Patience;
 use crate::error::Error;
 use crate::part_run::PartRun;
 use crate::rollback::{Retreat, give_way};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use segue_cluster::{AliasAction, AliasProps, Fetch, Hit, IndexState};
+use segue_cluster::{Fetch, Hit};
 use segue_model::cutover::{Mark, supersede};
 use segue_model::id::{Epoch, IndexName, Shard};
 use segue_model::journal::Event;
@@ -12,7 +12,7 @@ use segue_model::version::{Incarnation, Origin, Rewrite, Version};
 use segue_transform::{Bound, Program};
 
 use super::Place;
-use super::retreat::remove;
+use crate::cutover::marks::Marks;
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
 use crate::pass::{Carrier, Lineage, Passed};
@@ -135,17 +135,13 @@ pub(super) async fn open_kept(run: &PartRun, place: &Place) -> Result<(), Error>
     let cluster = run.session.cluster();
     let copy = cluster.index(kept).await.doing(opening)?.or_gone(kept)?;
     let epoch = run.state.epoch.unwrap_or(Epoch(0));
-    let Some(older) = supersede(&marks(&copy, run.target()), epoch) else {
+    let marks = Marks { cluster, on: &place.kept, target: run.target() };
+    let Some(older) = supersede(&marks.among(&copy.aliases), epoch) else {
         let how = format!("a later epoch than {epoch} is in force on {kept}");
         return Err(Error::TakenOver { part: run.source().clone(), how });
     };
-    let mut actions: Vec<_> =
-        older.into_iter().map(|mark| remove(&place.kept, mark, run.target())).collect();
-    actions.push(AliasAction::Add {
-        index: kept.to_owned(),
-        alias: Mark::Write(epoch).alias(run.target()).to_string(),
-        props: AliasProps { is_hidden: Some(true), ..AliasProps::default() },
-    });
+    let mut actions: Vec<_> = older.into_iter().map(|mark| marks.remove(mark)).collect();
+    actions.push(marks.add(Mark::Write(epoch)));
     cluster.update_aliases(&actions).await.doing(opening)?;
     place.open(run).await
 }
@@ -157,14 +153,10 @@ pub(crate) async fn close_kept(run: &PartRun, place: &Place) -> Result<(), Error
     let cluster = run.session.cluster();
     place.close(run).await?;
     let copy = cluster.index(kept).await.doing(closing)?.or_gone(kept)?;
-    let marks = marks(&copy, run.target());
-    let actions: Vec<_> =
-        marks.into_iter().map(|mark| remove(&place.kept, mark, run.target())).collect();
+    let marks = Marks { cluster, on: &place.kept, target: run.target() };
+    let seen = marks.among(&copy.aliases);
+    let actions: Vec<_> = seen.into_iter().map(|mark| marks.remove(mark)).collect();
     if actions.is_empty() { Ok(()) } else { cluster.update_aliases(&actions).await.doing(closing) }
-}
-
-fn marks(copy: &IndexState, target: &IndexName) -> Vec<Mark> {
-    copy.aliases.keys().filter_map(|alias| Mark::of(alias, target)).collect()
 }
 
 trait OrGone<T> {

@@ -1,20 +1,17 @@
 //! Giving up a rollback: the target takes writes again.
 
-use std::time::{Duration, Instant};
-
-use segue_cluster::{AliasAction, AliasProps, Cluster};
-use segue_model::cutover::{BackOut, Evidence, Mark, back_out};
+use segue_cluster::Cluster;
+use segue_model::cutover::{Evidence, Mark};
 use segue_model::id::{Epoch, IndexName};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Place;
 use super::names::is_back;
-use crate::cutover::{Patience, TakenBack, closing};
+use crate::cutover::marks::{Marks, patiently};
+use crate::cutover::{Patience, TakenBack};
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
-
-const BETWEEN: Duration = Duration::from_millis(500);
 
 /// What is needed to give a rollback up; the watchdog gets it as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,86 +54,31 @@ pub async fn give_way(
     retreat: &Retreat,
     patience: Patience,
 ) -> Result<TakenBack, Error> {
-    let begun = Instant::now();
-    let mut tried = 0;
-    loop {
-        tried += 1;
-        let again = match patience {
-            Patience::Times(times) => tried < times,
-            Patience::For(time) => begun.elapsed() < time,
-        };
-        match try_give_way(cluster, retreat).await {
-            Err(gone @ Error::Contradiction(_)) => return Err(gone),
-            Err(_) if again => tokio::time::sleep(BETWEEN).await,
-            answer => return answer,
-        }
-    }
+    patiently(patience, || try_give_way(cluster, retreat)).await
 }
 
 async fn try_give_way(cluster: &Cluster, retreat: &Retreat) -> Result<TakenBack, Error> {
     let (target, kept) = (retreat.target.as_str(), retreat.kept.as_str());
     let doing = || format!("giving up the rollback of {}", retreat.name);
     let copy = cluster.index(kept).await.doing(doing)?;
-    let marks: Vec<_> = copy
-        .iter()
-        .flat_map(|copy| copy.aliases.keys())
-        .filter_map(|alias| Mark::of(alias, &retreat.target))
-        .collect();
+    let marks = Marks { cluster, on: &retreat.kept, target: &retreat.target };
+    let seen = copy.as_ref().map(|copy| marks.among(&copy.aliases)).unwrap_or_default();
     // This look comes after the one at the marks: where the write mark is gone, it is final.
     let switched = is_back(cluster, &retreat.name, &retreat.kept).await?;
-    let opening = match back_out(Evidence { marks: &marks, switched, own: retreat.epoch() }) {
-        BackOut::Switched => return Ok(TakenBack::Switched),
-        BackOut::Superseded => return Ok(TakenBack::Superseded),
-        BackOut::Take { marks, epoch } => {
-            take(cluster, retreat, &marks, Mark::Opening(epoch)).await.doing(doing)?;
-            Some(Mark::Opening(epoch))
-        }
-        BackOut::Open { epoch } => Some(Mark::Opening(epoch)),
-        BackOut::OpenUnmarked => None,
+    let evidence = Evidence { marks: &seen, switched, own: retreat.epoch() };
+    let opening = match marks.fence_off(evidence).await.doing(doing)? {
+        Ok(opening) => opening,
+        Err(ended) => return Ok(ended),
     };
-    let Some(at_target) = cluster.index(target).await.doing(doing)? else {
+    if !marks.open(&retreat.target, opening).await.doing(doing)? {
         return Err(Error::Contradiction(vec![format!(
             "{target} is gone, and {} does not stand for {kept}",
             retreat.name
         )]));
-    };
-    // Before it is opened: what is still on its way must not close it again.
-    let unmark = closing::unmark(target, &at_target.aliases);
-    if !unmark.is_empty() {
-        cluster.update_aliases(&unmark).await.doing(doing)?;
-    }
-    match opening {
-        Some(mark) => {
-            let mark = mark.alias(&retreat.target);
-            cluster.unblock_writes_by(target, mark.as_str()).await.doing(doing)?;
-        }
-        None => cluster.unblock_writes(target).await.doing(doing)?,
     }
     if retreat.close_kept && copy.is_some() {
         let block = json!({ "index.blocks.write": true });
         cluster.put_settings(kept, &block).await.doing(doing)?;
     }
     Ok(TakenBack::Back)
-}
-
-/// Takes write marks away, which must be there, and puts the opening mark on.
-async fn take(
-    cluster: &Cluster,
-    retreat: &Retreat,
-    marks: &[Mark],
-    opening: Mark,
-) -> Result<(), segue_cluster::Error> {
-    let index = retreat.kept.to_string();
-    let mut actions: Vec<_> =
-        marks.iter().map(|mark| remove(&retreat.kept, *mark, &retreat.target)).collect();
-    let props = AliasProps { is_hidden: Some(true), ..AliasProps::default() };
-    let alias = opening.alias(&retreat.target).to_string();
-    actions.push(AliasAction::Add { index, alias, props });
-    cluster.update_aliases(&actions).await
-}
-
-/// Takes a mark from the kept copy, which must be there.
-pub(super) fn remove(kept: &IndexName, mark: Mark, target: &IndexName) -> AliasAction {
-    let (index, alias) = (kept.to_string(), mark.alias(target).to_string());
-    AliasAction::Remove { index, alias, must_exist: true }
 }

@@ -1,0 +1,128 @@
+//! Taking back what a cutover or a rollback began, as far as it is the same for both: the fence by the
+//! marks ([`segue_model::cutover`]), the opening of what was closed, and the patience for it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use segue_cluster::{AliasAction, AliasProps, Cluster};
+use segue_model::cutover::{BackOut, Evidence, Mark, back_out};
+use segue_model::id::IndexName;
+
+use super::{TakenBack, closing};
+use crate::error::Error;
+
+const BETWEEN: Duration = Duration::from_millis(500);
+
+/// How often a back-out is tried. An index that stays closed is the worst that can be left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// This many times: somebody else tries, too.
+    Times(u32),
+    /// For this long: nobody else may be left.
+    For(Duration),
+}
+
+/// Tries again and again. A contradiction ends it: there is nothing to open.
+pub(crate) async fn patiently<F>(
+    patience: Patience,
+    mut once: impl FnMut() -> F,
+) -> Result<TakenBack, Error>
+where
+    F: Future<Output = Result<TakenBack, Error>>,
+{
+    let begun = Instant::now();
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        let again = match patience {
+            Patience::Times(times) => tried < times,
+            Patience::For(time) => begun.elapsed() < time,
+        };
+        match once().await {
+            Err(gone @ Error::Contradiction(_)) => return Err(gone),
+            Err(_) if again => tokio::time::sleep(BETWEEN).await,
+            answer => return answer,
+        }
+    }
+}
+
+/// The marks of a part: where they stand, and whose names they carry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Marks<'a> {
+    pub cluster: &'a Cluster,
+    /// The index that has them: the target, after the switch the kept copy.
+    pub on: &'a IndexName,
+    /// The part's target.
+    pub target: &'a IndexName,
+}
+
+impl Marks<'_> {
+    /// The marks among `aliases`.
+    pub(crate) fn among(&self, aliases: &BTreeMap<String, AliasProps>) -> Vec<Mark> {
+        aliases.keys().filter_map(|alias| Mark::of(alias, self.target)).collect()
+    }
+
+    /// The action that takes `mark`, which must be there.
+    pub(crate) fn remove(&self, mark: Mark) -> AliasAction {
+        let (index, alias) = (self.on.to_string(), mark.alias(self.target).to_string());
+        AliasAction::Remove { index, alias, must_exist: true }
+    }
+
+    /// The action that puts `mark` there.
+    pub(crate) fn add(&self, mark: Mark) -> AliasAction {
+        let props = AliasProps { is_hidden: Some(true), ..AliasProps::default() };
+        let (index, alias) = (self.on.to_string(), mark.alias(self.target).to_string());
+        AliasAction::Add { index, alias, props }
+    }
+
+    /// The actions by which a request fails unless `mark` is there.
+    pub(crate) fn still(&self, mark: Mark) -> [AliasAction; 2] {
+        [self.remove(mark), self.add(mark)]
+    }
+
+    /// Fences off whoever works on the part; the mark to open by, or why nothing is to be opened.
+    pub(crate) async fn fence_off(
+        &self,
+        seen: Evidence<'_>,
+    ) -> Result<Result<Option<Mark>, TakenBack>, segue_cluster::Error> {
+        Ok(match back_out(seen) {
+            BackOut::Switched => Err(TakenBack::Switched),
+            BackOut::Superseded => Err(TakenBack::Superseded),
+            BackOut::Take { marks, epoch } => {
+                let opening = Mark::Opening(epoch);
+                let mut actions: Vec<_> = marks.into_iter().map(|m| self.remove(m)).collect();
+                actions.push(self.add(opening));
+                // Fails if the other side was faster: then everything is looked at again.
+                self.cluster.update_aliases(&actions).await?;
+                Ok(Some(opening))
+            }
+            BackOut::Open { epoch } => Ok(Some(Mark::Opening(epoch))),
+            BackOut::OpenUnmarked => Ok(None),
+        })
+    }
+
+    /// Opens `closed`, by `opening` where there is one; its closing marks go first, so that nothing that
+    /// is still on its way closes it again. `false` if it is no index.
+    pub(crate) async fn open(
+        &self,
+        closed: &IndexName,
+        opening: Option<Mark>,
+    ) -> Result<bool, segue_cluster::Error> {
+        let closed = closed.as_str();
+        let Some(there) = self.cluster.index(closed).await? else { return Ok(false) };
+        let unmark = closing::unmark(closed, &there.aliases);
+        if !unmark.is_empty() {
+            let still = opening.into_iter().flat_map(|mark| self.still(mark));
+            let actions: Vec<_> = still.chain(unmark).collect();
+            self.cluster.update_aliases(&actions).await?;
+        }
+        match opening {
+            Some(mark) => {
+                let mark = mark.alias(self.target);
+                self.cluster.unblock_writes_by(closed, mark.as_str()).await?;
+            }
+            None => self.cluster.unblock_writes(closed).await?,
+        }
+        Ok(true)
+    }
+}
