@@ -1,5 +1,7 @@
 //! Switches under writers: how long writes are refused, what deletes cost, what writers notice.
 
+mod lag;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -43,6 +45,7 @@ pub fn measure(segue: &Path, wanted: &Windows, engine: &Engine) -> anyhow::Resul
     let mut figures = Figures::new(wanted.docs);
     latencies(segue, engine, &mut figures)?;
     deletes(segue, wanted, engine, &mut figures)?;
+    lag::measure(&Migration::new(segue, engine, "lag", "block")?, &mut figures)?;
     for number in 0..wanted.switches {
         for (how, name) in [("by the index's name", SOURCE), ("by an alias", ALIAS)] {
             let migration =
@@ -83,15 +86,19 @@ impl<'a> Migration<'a> {
         Ok(Migration { segue, engine, folder })
     }
 
-    /// The part in the report of `segue VERB`.
-    fn part(&self, verb: &str) -> anyhow::Result<Value> {
-        let ended = Segue::new(self.segue)
+    /// `segue VERB`, of this migration.
+    fn command(&self, verb: &str) -> Segue {
+        Segue::new(self.segue)
             .args([verb])
             .args([self.folder.path().join("recipe.yaml")])
-            .args(["--yes", "--json"])
+            .args(["--yes"])
             .env("SEGUE_STATE_DIR", &self.state())
             .within(Duration::from_mins(30))
-            .run();
+    }
+
+    /// The part in the report of `segue VERB`.
+    fn part(&self, verb: &str) -> anyhow::Result<Value> {
+        let ended = self.command(verb).args(["--json"]).run();
         ensure!(
             ended.code == Some(0),
             "segue {verb} ended with {:?}\n{}",

@@ -184,3 +184,10 @@ fn all_ten_promised_fields_are_filled() {
         assert_eq!(found[field], value, "{field}");
     }
 }
+
+/// Too long for every change: `cargo test --test engine_invenio -- --ignored`.
+#[test]
+#[ignore = "takes minutes"]
+fn a_month_of_more_than_a_million_events() {
+    migrate_and_check("million", Volume { events: 2_200_000, records: 5000, months: 1 }, 1_100_000);
+}

@@ -100,3 +100,37 @@ fn a_source_without_its_documents() {
 fn a_pattern_that_matches_nothing() {
     refused("nothing", "SEG-P121", |_, _, recipe| recipe.change(r"'\d+'", "'[a-z]+'"));
 }
+
+/// A vector and a suggester that only the old index maps.
+#[test]
+fn fields_that_only_the_old_index_maps_are_told_before_anything_is_switched() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("lostfields");
+    let name = prefix.name("day-1");
+    let suggest = json!({ "suggest": { "type": "completion" } });
+    let body = json!({ "settings": { "number_of_replicas": 0 }, "mappings": { "properties": {
+        "v": { "type": "long" },
+        "embedding": { "type": "float" },
+        "title": { "type": "text", "fields": suggest }
+    }}});
+    engine.json.put(&format!("/{name}"), &body);
+    engine.json.write(&name, &[("a", r#"{"v":1,"embedding":[0.5,1.5],"title":"one"}"#)]);
+    let recipe = Recipe::new(&engine, &prefix, RECIPE);
+    let noted = |dynamic: serde_json::Value| {
+        let mapped = json!({ "v": { "type": "long" }, "title": { "type": "text" } });
+        let template = json!({ "mappings": { "dynamic": dynamic, "properties": mapped } });
+        recipe.add_file("template.json", &template);
+        recipe.command("plan", &[]).run().expect(0).stdout
+    };
+    recipe.change("{source}-v2'", "{source}-v2', template: template.json");
+    let kept = noted(json!(false));
+    assert!(kept.contains("SEG-P143"), "{kept}");
+    assert!(kept.contains("embedding, title.suggest"), "{kept}");
+    assert!(noted(json!(true)).contains("embedding, title.suggest"));
+    // Where the target is strict, documents that have them would even be refused.
+    let strict = noted(json!("strict"));
+    assert!(strict.contains("SEG-P133") && strict.contains("embedding"), "{strict}");
+    let ended = recipe.command("run", &["--yes"]).run().expect(3);
+    assert!(ended.stdout.contains("dead letter"), "{}", ended.stdout);
+    assert_eq!(engine.json.get(&format!("/{name}"))[&name]["aliases"], json!({}));
+}

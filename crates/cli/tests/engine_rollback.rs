@@ -3,14 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod application;
 mod common;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use application::{Habits, Ledger, Writer};
 use common::{Recipe, assert_switched, blocked, make_index, part};
 use http::Method;
 use segue_testkit::{Engine, Prefix, Signal, content};
@@ -27,141 +28,18 @@ cutover: { mode: block, reverse_for: 1h, after_switch: target_accepts_both }
 limits: { batch_docs: 250 }
 ";
 
-/// What an application was told about each of its documents: the last acknowledged value, none for a
-/// delete. Where the answer left it open there are two.
-type Ledger = BTreeMap<String, Vec<Option<u64>>>;
-
-/// An application that writes by the old name, one operation after the other.
-struct Writer {
-    stop: Arc<AtomicBool>,
-    deletes: Arc<AtomicBool>,
-    thread: JoinHandle<(Ledger, u64)>,
-    acknowledged: Arc<Mutex<u64>>,
-}
-
-impl Writer {
-    fn start(engine: &Engine, name: &str, seed: u64) -> Writer {
-        let (stop, deletes) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let acknowledged = Arc::new(Mutex::new(0));
-        let (engine, name) = (engine.clone(), name.to_owned());
-        let (told, may_delete, count) =
-            (Arc::clone(&stop), Arc::clone(&deletes), Arc::clone(&acknowledged));
-        let thread = std::thread::spawn(move || {
-            let (mut ledger, mut refused, mut random) = (Ledger::new(), 0, seed);
-            let mut number = 0;
-            while !told.load(Ordering::Relaxed) {
-                number += 1;
-                let deletes = may_delete.load(Ordering::Relaxed);
-                if one(&engine, &name, seed, number, deletes, &mut random, &mut ledger) {
-                    *count.lock().unwrap() += 1;
-                } else {
-                    refused += 1;
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-            }
-            (ledger, refused)
-        });
-        Writer { stop, deletes, thread, acknowledged }
-    }
-
-    /// From here on it deletes and makes anew, too.
-    fn delete_from_here(&self) {
-        self.deletes.store(true, Ordering::Relaxed);
-    }
-
-    /// Waits for so many more acknowledged operations.
-    fn work(&self, operations: u64) {
-        let goal = *self.acknowledged.lock().unwrap() + operations;
-        for _ in 0..3000 {
-            if *self.acknowledged.lock().unwrap() >= goal {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("the writer does not get on");
-    }
-
-    fn stop(self) -> (Ledger, u64) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap()
-    }
-}
-
-fn next(random: &mut u64) -> u64 {
-    *random =
-        random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    *random >> 33
-}
-
-/// One operation; whether it was acknowledged.
-fn one(
-    engine: &Engine,
-    name: &str,
-    seed: u64,
-    number: u64,
-    deletes: bool,
-    random: &mut u64,
-    ledger: &mut Ledger,
-) -> bool {
-    // Documents of its own, and some of those that were there before.
-    let id = match next(random) % 3 {
-        0 => format!("d{}", (next(random) % 100) * 2 + seed % 2),
-        _ => format!("w{seed}-{}", next(random) % 60),
-    };
-    let there = match ledger.get(&id) {
-        None => id.starts_with('d'),
-        Some(known) => known.len() == 1 && known[0].is_some(),
-    };
-    let path = format!("/{name}/_doc/{id}");
-    let (status, state) = match next(random) % 10 {
-        0..3 if there && deletes => (engine.json.call(Method::DELETE, &path, None).0, None),
-        3..6 if there => {
-            let path = format!("/{name}/_update/{id}");
-            let body = json!({ "doc": { "v": number } });
-            (engine.json.call(Method::POST, &path, Some(&body)).0, Some(number))
-        }
-        _ => {
-            let body = json!({ "v": number, "t": format!("by {seed}") });
-            (engine.json.call(Method::PUT, &path, Some(&body)).0, Some(number))
-        }
-    };
-    match status {
-        200 | 201 => {
-            ledger.insert(id, vec![state]);
-            true
-        }
-        403 | 404 | 429 => false,
-        status => {
-            eprintln!("{status} for {id}");
-            ledger.entry(id).or_default().push(state);
-            false
-        }
-    }
-}
-
 /// Asserts that the old name shows exactly what the writers were told, in the old shape, and all else
 /// byte for byte as it was before everything.
 fn assert_holds(engine: &Engine, name: &str, before: &BTreeMap<String, String>, all: &[Ledger]) {
     let now = content(engine, name);
-    let mut expected: Ledger = before.keys().map(|id| (id.clone(), Vec::new())).collect();
-    for ledger in all {
-        expected.extend(ledger.clone());
-    }
-    for (id, states) in &expected {
-        let found = now.get(id);
-        if states.is_empty() {
-            let source = found.map(|kept| &kept.source);
-            assert_eq!(source, before.get(id), "{id} was touched by nobody");
-            continue;
-        }
-        let v = found.map(|kept| kept.value()["v"].as_u64().unwrap());
-        assert!(states.contains(&v), "{id}: {v:?}, expected {states:?}");
-    }
+    application::assert_told(&now, before.keys(), all, name);
     for (id, kept) in &now {
-        assert!(expected.contains_key(id), "{id} comes from nowhere: {}", kept.source);
         let value = kept.value();
         let fields: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
         assert_eq!(fields, ["t", "v"], "{id} has the old shape: {}", kept.source);
+        if !all.iter().any(|ledger| ledger.contains_key(id)) {
+            assert_eq!(Some(&kept.source), before.get(id), "{id} was touched by nobody");
+        }
     }
 }
 
@@ -218,12 +96,12 @@ fn a_rollback_loses_nothing_that_was_written_before_or_after_the_switch() {
     let before = snapshot(&engine, &name);
     let names_before = engine.json.get(&format!("/{name}/_alias"))[&name].clone();
     let recipe = Recipe::new(&engine, &prefix, RECIPE);
-    let writers = [1, 2].map(|seed| Writer::start(&engine, &name, seed));
+    let writers = [1, 2].map(|seed| Writer::start(&engine, &name, seed, Habits::Updates));
     writers[0].work(50);
     let report = recipe.run(0);
     assert_eq!(part(&report, "day-1")["phase"], "watching", "{report}");
     assert_switched(&engine, &name, &prefix.name("day-1-v2"));
-    writers.iter().for_each(Writer::delete_from_here);
+    writers.iter().for_each(|writer| writer.behave(Habits::Deletes));
     writers[0].work(300);
     let fed = recipe.run(0);
     let outcome = part(&fed, "day-1")["outcome"].as_str().unwrap();
@@ -263,56 +141,6 @@ fn journalled(engine: &Engine, prefix: &Prefix, kind: &str) -> bool {
     let (status, answer) =
         engine.json.call(Method::POST, "/segue-journal/_count", Some(&json!({ "query": terms })));
     status == 200 && answer["count"].as_u64().unwrap_or(0) > 0
-}
-
-#[test]
-fn a_rollback_that_is_killed_ends_right_the_next_time() {
-    let engine = Engine::get();
-    let moments = [
-        ("reverse_feed_started", 0),
-        ("rollback_started", 0),
-        ("rollback_started", 0),
-        ("rollback_started", 30),
-        ("rollback_started", 60),
-        ("rollback_started", 120),
-    ];
-    let mut killed = 0;
-    for (number, (event, delay)) in moments.into_iter().enumerate() {
-        let prefix = engine.prefix("killed");
-        let name = prefix.name("day-1");
-        make_index(&engine, &name, 1, 600);
-        let before = snapshot(&engine, &name);
-        let recipe = Recipe::new(&engine, &prefix, RECIPE);
-        recipe.run(0);
-        let writer = Writer::start(&engine, &name, 1);
-        writer.delete_from_here();
-        writer.work(100);
-        let ended = recipe.command("rollback", &["--yes"]).signal_when(
-            || {
-                let reached = journalled(&engine, &prefix, event);
-                if reached {
-                    std::thread::sleep(Duration::from_millis(delay));
-                }
-                reached
-            },
-            Signal::SIGKILL,
-        );
-        killed += u32::from(ended.signal.is_some());
-        // Whatever happened: the name takes writes again within seconds, without another run.
-        writer.work(20);
-        // Every second time a plain run comes first.
-        if number % 2 == 1 {
-            recipe.command("run", &["--yes"]).run().expect(0);
-            writer.work(20);
-        }
-        rollback(&recipe, &[], 0);
-        writer.work(20);
-        let (ledger, _) = writer.stop();
-        assert_back(&engine, &prefix, &name);
-        assert_holds(&engine, &name, &before, &[ledger]);
-        assert!(journalled(&engine, &prefix, "rolled_back"));
-    }
-    assert!(killed >= 3, "only {killed} rollbacks were killed before their end");
 }
 
 #[test]

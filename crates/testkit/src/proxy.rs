@@ -5,6 +5,7 @@
 //! `content-length` or no body. Towards the engine each request has a connection of its own.
 
 mod exchange;
+mod halt;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::background::{handle, wait};
 use crate::engine::Engine;
+use halt::Halt;
 
 /// One thing that goes wrong with one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,6 +105,7 @@ struct Shared {
     upstream: SocketAddr,
     watched: Mutex<Vec<(String, Arc<AtomicU64>)>>,
     faults: Mutex<Faults>,
+    halt: Halt,
     struck: Mutex<Struck>,
 }
 
@@ -129,6 +132,7 @@ impl Proxy {
             upstream,
             watched: Mutex::default(),
             faults: Mutex::new(faults),
+            halt: Halt::default(),
             struck: Mutex::new(Struck::default()),
         });
         let listening = wait(async {
@@ -169,6 +173,32 @@ impl Proxy {
     /// Replaces the faults from the next request on.
     pub fn set(&self, faults: Faults) {
         *self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+}
+
+/// Standing still at a step, so that a client can be killed there.
+impl Proxy {
+    /// Stands still once the engine has answered so many requests that change something, counted from
+    /// here: the client hears neither that answer nor any other. 0: at once.
+    pub fn halt_after(&self, changes: usize) {
+        self.shared.halt.after(changes);
+    }
+
+    /// Whether it stands still.
+    #[must_use]
+    pub fn is_still(&self) -> bool {
+        self.shared.halt.is_still()
+    }
+
+    /// Goes on, without the requests of clients that are gone.
+    pub fn go_on(&self) {
+        self.shared.halt.go_on();
+    }
+
+    /// The requests that changed something since [`Proxy::halt_after`], as method and path.
+    #[must_use]
+    pub fn changes(&self) -> Vec<String> {
+        self.shared.halt.changes()
     }
 }
 
@@ -215,9 +245,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
     // An error on either side ends the connection, which is all that a client would see of it.
-    while let Ok(true) =
-        exchange::one(&mut client, shared.upstream, |path| shared.strike(path)).await
-    {}
+    while let Ok(true) = exchange::one(&mut client, &shared).await {}
 }
 
 #[cfg(test)]

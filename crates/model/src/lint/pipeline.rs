@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Note, Severity};
 use crate::id::{AliasName, IndexName};
-use crate::observe::mapping::{Unknown, is_mapped, leaves, takes};
+use crate::observe::mapping::{Unknown, is_mapped, is_searchable, leaves, searchable, takes};
 use crate::observe::{Observation, SeenIndex};
 use crate::plan::PlannedPart;
 use crate::recipe::{Lookup, Recipe, Step};
@@ -185,5 +185,26 @@ pub(super) fn lint_fields(
         let hint = "documents that have them become dead letters: map them, or remove them in the \
                     pipeline";
         notes.push(Note::warning("SEG-P133", name, what, hint));
+    }
+    lint_lost(part, source, &shape, notes);
+}
+
+/// Fields that the source maps and the target takes without mapping them: a search by them, or a
+/// suggestion from them, finds nothing after the switch, or something else.
+fn lint_lost(part: &PlannedPart, source: &SeenIndex, shape: &Shape, notes: &mut Vec<Note>) {
+    let mappings = &part.target_body.mappings;
+    let of_source = searchable(&source.mappings);
+    let lost: Vec<_> = of_source
+        .iter()
+        .filter(|field| !shape.taken.iter().chain(&shape.written).any(|f| covers(f, field)))
+        .filter(|field| {
+            !is_searchable(mappings, field) && takes(mappings, field) != Unknown::Refused
+        })
+        .collect();
+    if !lost.is_empty() {
+        let what = format!("the source maps fields that the target does not: {}", list(&lost));
+        let hint = "they are kept in the documents, but searched otherwise or not at all: map them in \
+                    the target, or remove them in the pipeline";
+        notes.push(Note::warning("SEG-P143", part.source.as_str(), what, hint));
     }
 }

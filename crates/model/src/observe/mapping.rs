@@ -27,6 +27,21 @@ pub fn is_mapped(mappings: &Value, path: &str) -> bool {
     true
 }
 
+/// Whether the field `path` can be searched by: it is mapped, or within a field that is searched as a
+/// whole, such as a flattened one.
+pub fn is_searchable(mappings: &Value, path: &str) -> bool {
+    let mut at = mappings;
+    for segment in path.split('.') {
+        at = match at["properties"].get(segment).or_else(|| at["fields"].get(segment)) {
+            Some(field) if field["enabled"] == false => return false,
+            Some(field) if is_opaque(field) => return true,
+            Some(field) => field,
+            None => return false,
+        };
+    }
+    true
+}
+
 /// What happens to a document that has the field `path`: how the innermost object that the mapping
 /// knows takes what it does not know. A field that is mapped is [`Unknown::Mapped`].
 pub fn takes(mappings: &Value, path: &str) -> Unknown {
@@ -87,6 +102,20 @@ fn collect(object: &Value, prefix: &str, found: &mut BTreeSet<String>) {
     }
 }
 
+/// All that a mapping makes searchable, by path: the innermost fields, and their multi-fields.
+pub fn searchable(mappings: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for leaf in leaves(mappings) {
+        let field = leaf.split('.').fold(mappings, |at, segment| &at["properties"][segment]);
+        let more = field["fields"].as_object().into_iter().flatten();
+        found.extend(more.map(|(name, _)| format!("{leaf}.{name}")));
+        if field["enabled"] != false {
+            found.insert(leaf);
+        }
+    }
+    found
+}
+
 /// Whether any field is of this type.
 pub fn has_type(mappings: &Value, kind: &str) -> bool {
     mappings["properties"]
@@ -131,6 +160,9 @@ mod tests {
         ] {
             assert_eq!(takes(&json!({ "dynamic": dynamic }), "x"), taken, "{dynamic}");
         }
+        let multi: Vec<_> =
+            searchable(&strict).into_iter().filter(|f| f.starts_with('a')).collect();
+        assert_eq!(multi, ["a", "a.raw"]);
         let found: Vec<_> = leaves(&strict).into_iter().collect();
         assert_eq!(found, ["a", "flat", "inner.y", "off", "open.x"]);
     }

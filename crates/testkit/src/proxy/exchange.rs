@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use super::Fault;
+use super::{Fault, Shared};
 
 /// Largest head of a request that is read, in bytes.
 const MAX_HEAD: usize = 64 << 10;
@@ -15,21 +15,29 @@ const MAX_HEAD: usize = 64 << 10;
 const MAX_MESSAGE: u64 = 256 << 20;
 
 struct Request {
+    method: String,
     path: String,
     /// Head and body as the engine gets them.
     bytes: Vec<u8>,
 }
 
-/// Passes one request on, struck by the fault that `strike` names for its path. `Ok(false)`: the
-/// connection is to be closed.
-pub(super) async fn one(
-    client: &mut TcpStream,
-    upstream: SocketAddr,
-    strike: impl FnOnce(&str) -> Option<Fault>,
-) -> Result<bool> {
+/// Passes one request on, struck by the fault that is due for its path. `Ok(false)`: the connection is
+/// to be closed.
+pub(super) async fn one(client: &mut TcpStream, shared: &Shared) -> Result<bool> {
     let Some(request) = read_request(client).await? else { return Ok(false) };
-    match strike(&request.path) {
-        None => pass(client, &ask(upstream, &request.bytes).await?).await,
+    if !shared.halt.pass(client).await {
+        return Ok(false);
+    }
+    let upstream = shared.upstream;
+    match shared.strike(&request.path) {
+        None => {
+            let answer = ask(upstream, &request.bytes).await?;
+            shared.halt.answered(&request.method, &request.path);
+            if !shared.halt.pass(client).await {
+                return Ok(false);
+            }
+            pass(client, &answer).await
+        }
         Some(Fault::Delay(time)) => {
             sleep(time).await;
             pass(client, &ask(upstream, &request.bytes).await?).await
@@ -109,7 +117,9 @@ async fn read_request(client: &mut TcpStream) -> Result<Option<Request>> {
         }
     };
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut words = head.split(' ').map(str::to_owned);
+    let method = words.next().unwrap_or_default();
+    let path = words.next().unwrap_or_default();
     let length = content_length(&head)?;
     let mut body = bytes.split_off(end + 4);
     if (body.len() as u64) < length {
@@ -119,7 +129,7 @@ async fn read_request(client: &mut TcpStream) -> Result<Option<Request>> {
     if body.len() as u64 != length {
         return Err(Error::new(ErrorKind::UnexpectedEof, "the body is not whole"));
     }
-    Ok(Some(Request { path, bytes: [closing(&head).as_bytes(), &body].concat() }))
+    Ok(Some(Request { method, path, bytes: [closing(&head).as_bytes(), &body].concat() }))
 }
 
 fn content_length(head: &str) -> Result<u64> {

@@ -16,6 +16,10 @@ fn every_lint_code_is_raised_by_what_it_is_there_for() {
     fn template(seen: &mut Observation, body: Value) {
         seen.templates.insert("templates/view.json".to_owned(), Ok(body));
     }
+    fn setting(seen: &mut Observation, name: &str, value: Value) {
+        let template = seen.templates.get_mut("templates/view.json").unwrap().as_mut().unwrap();
+        template["settings"][name] = value;
+    }
     fn mappings(seen: &mut Observation, mappings: &Value) {
         template(seen, json!({ "mappings": mappings }));
         seen.candidates.truncate(1);
@@ -26,7 +30,7 @@ fn every_lint_code_is_raised_by_what_it_is_there_for() {
     fn records(seen: &mut Observation) -> &mut SeenIndex {
         seen.others.get_mut(&IndexName::new("records")).unwrap()
     }
-    let table: [(&str, Spoil); 62] = [
+    let table: [(&str, Spoil); 64] = [
         ("SEG-P101", |s| s.candidates[0].data_stream = Some("stream".to_owned())),
         ("SEG-P102", |s| s.templates.clear()),
         ("SEG-P102", |s| {
@@ -103,10 +107,11 @@ fn every_lint_code_is_raised_by_what_it_is_there_for() {
         }),
         ("SEG-P117", |s| copies(s, 1, 2, 1 << 42)),
         ("SEG-P118", |s| copies(s, 0, 0, 9)),
-        ("SEG-P119", |s| mappings(s, &json!({ "_source": { "enabled": false } }))),
         ("SEG-P119", |s| {
-            template(s, json!({ "settings": { "append_only": { "enabled": true } } }));
+            let recid = json!({ "recid": { "type": "keyword" } });
+            mappings(s, &json!({ "_source": { "enabled": false }, "properties": recid }));
         }),
+        ("SEG-P119", |s| setting(s, "append_only", json!({ "enabled": true }))),
         ("SEG-P120", |s| {
             let on = Some("app-*".to_owned());
             s.missing_privileges.push(MissingPrivilege { privilege: "read".to_owned(), on });
@@ -130,9 +135,7 @@ fn every_lint_code_is_raised_by_what_it_is_there_for() {
             let recid = json!({ "type": "keyword" });
             mappings(s, &json!({ "dynamic": "strict", "properties": { "recid": recid } }));
         }),
-        ("SEG-P130", |s| {
-            template(s, json!({ "settings": { "final_pipeline": "stamp" } }));
-        }),
+        ("SEG-P130", |s| setting(s, "final_pipeline", json!("stamp"))),
         ("SEG-P132", |s| copies(s, 1, 1, 9)),
         ("SEG-P133", |s| {
             let title = json!({ "type": "keyword" });
@@ -174,8 +177,16 @@ fn every_lint_code_is_raised_by_what_it_is_there_for() {
             s.journal.insert(IndexName::new("app-view-2026-01"), state);
         }),
         ("SEG-P141", |s| records(s).docs = 0),
+        ("SEG-P143", |s| {
+            s.candidates[0].mappings["properties"]["embedding"] = json!({ "type": "knn_vector" });
+        }),
+        ("SEG-P143", |s| {
+            let suggest = json!({ "suggest": { "type": "completion" } });
+            s.candidates[0].mappings["properties"]["recid"]["fields"] = suggest;
+        }),
         ("SEG-P150", |s| {
-            s.candidates[0].mappings["properties"]["n"] = json!({ "type": "nested" });
+            s.candidates[0].mappings["properties"]["n"] =
+                json!({ "type": "nested", "properties": {} });
         }),
         ("SEG-P150", |s| s.candidates[0].mappings["_routing"] = json!({ "required": true })),
         ("SEG-P161", |s| versions(s, &[(3, 1), (4, 1_763_000_000)])),

@@ -65,7 +65,9 @@ fn clean() -> Observation {
     seen.others.insert(records.name.clone(), records);
     let template = json!({
         "settings": { "number_of_replicas": 1, "index": { "refresh_interval": "5s" } },
-        "mappings": { "properties": { "title": { "type": "keyword" } } }
+        "mappings": { "properties": {
+            "recid": { "type": "keyword" }, "title": { "type": "keyword" }
+        }}
     });
     seen.templates.insert("templates/view.json".to_owned(), Ok(template));
     seen
