@@ -198,6 +198,10 @@ impl Conductor<'_> {
             let what = format!("totals {}", report["totals"]);
             self.findings.push(Finding::new(Kind::Unbalanced, what));
         }
+        if ended.code == Some(DIVERGED) && self.struck.tamperings == 0 {
+            let what = ended.stderr.lines().next_back().unwrap_or_default();
+            self.findings.push(Finding::new(Kind::FalseAlarm, what));
+        }
         let Ended { code, signal, stdout, stderr, took } = ended;
         let told = format!(
             "=== code {code:?}, signal {signal:?}, after {took:?}\n{stdout}\n--- stderr\n{stderr}\n"
@@ -244,6 +248,9 @@ impl Conductor<'_> {
         Ok(())
     }
 }
+
+/// The exit code of a start that found source and target different.
+const DIVERGED: i32 = 4;
 
 /// A kill that is due at some moment.
 struct Killing {

@@ -31,11 +31,13 @@ pub enum Kind {
     LeftOver,
     /// A name that does not stand on exactly the target.
     Misbound,
+    /// A start that called source and target different, where nobody had tampered with the target.
+    FalseAlarm,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Lost,
         Self::Resurrected,
         Self::Stale,
@@ -45,6 +47,7 @@ impl Kind {
         Self::Stuck,
         Self::LeftOver,
         Self::Misbound,
+        Self::FalseAlarm,
     ];
 }
 

@@ -9,10 +9,11 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use application::{Habits, Ledger, Writer, assert_told};
 use common::{Recipe, assert_nothing_left, assert_switched, assert_untouched, blocked, make_index};
-use segue_testkit::{Ended, Engine, Faults, Prefix, Proxy, content};
+use segue_testkit::{Ended, Engine, Faults, Method, Prefix, Proxy, content};
 use serde_json::json;
 
 const RECIPE: &str = r"
@@ -119,7 +120,7 @@ impl<'a> Site<'a> {
         let mut running = self.recipe.through(&self.proxy.url, verb, &YES).start();
         let mut over = false;
         while !over && !self.proxy.is_still() {
-            over = running.has_ended(std::time::Duration::from_millis(1));
+            over = running.has_ended(Duration::from_millis(1));
         }
         let at = self.proxy.changes().last().cloned();
         let ended = running.kill();
@@ -245,7 +246,30 @@ fn table(way: Way, then: Then, first: usize) {
         eprintln!("{way:?}, then {then:?}: killed after {changes}: {at}");
     }
     assert_eq!(failed, [0; 0], "{way:?}, then {then:?}: rows that failed");
+    if way.mode() == REDIRECT {
+        assert_no_trial_is_left(&engine, way);
+    }
     assert!(rows.len() * stride >= 6, "{way:?}: only {} rows", rows.len());
+}
+
+/// What was tried on scratch indices and pipelines when the process was killed goes with the next trial.
+fn assert_no_trial_is_left(engine: &Engine, way: Way) {
+    let site = Site::make(engine, way);
+    site.recipe.command("plan", &[]).run().expect(0);
+    let left = || {
+        let indices = engine.json.get("/segue-probe-*?expand_wildcards=all");
+        let pipelines = engine.json.call(Method::GET, "/_ingest/pipeline/segue-probe-*", None).1;
+        let both = [indices, pipelines];
+        both.iter().filter_map(|all| all.as_object()).map(serde_json::Map::len).sum::<usize>()
+    };
+    // Those of tests beside this one are at work.
+    for _ in 0..100 {
+        if left() == 0 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("scratch indices or pipelines are left");
 }
 
 #[test]

@@ -32,6 +32,23 @@ impl Cluster {
         Ok(all.get_mut(name).map(Value::take))
     }
 
+    /// The names of all pipelines that begin with `prefix`.
+    ///
+    /// # Errors
+    /// Failures of the request.
+    pub async fn pipelines(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        let pattern = format!("{prefix}*");
+        let request = Request::get(path(&["_ingest", "pipeline", &pattern])).allow(404);
+        let call = request.call();
+        let answer = self.call(request).await?;
+        if answer.status == 404 {
+            return Ok(Vec::new());
+        }
+        let all: serde_json::Map<String, Value> = serde_json::from_slice(&answer.body)
+            .map_err(|e| Error::Malformed { call, what: e.to_string() })?;
+        Ok(all.into_iter().map(|(name, _)| name).filter(|name| name.starts_with(prefix)).collect())
+    }
+
     /// Deletes a pipeline, if it is there. The engines delete one that is in use, too: writes that need
     /// it are refused from then on.
     ///

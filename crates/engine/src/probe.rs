@@ -1,8 +1,9 @@
 //! Trying what a redirect rests on: that the cluster takes the pipeline, and that a target takes
 //! documents as its source has them, as the application's writes reach it without the part's pipeline.
 //!
-//! The latter is tried on a scratch index with the target's mapping, which is removed at once. What a mapping
-//! takes cannot be read off it: dynamic templates, date formats and limits all have their say.
+//! The latter is tried on a scratch index with the target's mapping, which is removed at once, and by the
+//! next trial on this machine where the process died. What a mapping takes cannot be read off it: dynamic
+//! templates, date formats and limits all have their say.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cutover::redirect;
 use crate::error::{Doing, Error, chain};
+use crate::process;
 
 /// Documents of each source that are tried, the newest.
 const DOCUMENTS: usize = 100;
@@ -55,8 +57,12 @@ pub(crate) async fn probe(cluster: &Cluster, recipe: &Recipe, plan: &mut Plan) {
     }
     let own = |text: &str| {
         let of = format!("{}{text}", plan.migration);
-        format!("{PROBE}{:016x}-{}", xxh3_64(of.as_bytes()), std::process::id())
+        format!("{PROBE}{:016x}-{}", xxh3_64(of.as_bytes()), process::label())
     };
+    if let Err(error) = sweep(cluster).await {
+        let error = chain(&error);
+        tracing::warn!(error, "what an earlier trial may have left could not be looked for");
+    }
     if let Err(error) = try_cluster(cluster, &own("")).await {
         let what = format!("writes can't be redirected here: {}", chain(&error));
         let hint = "give the user the privilege, or use cutover.mode: block";
@@ -85,6 +91,25 @@ pub(crate) async fn probe(cluster: &Cluster, recipe: &Recipe, plan: &mut Plan) {
         }
     }
     plan.notes.extend(notes);
+}
+
+/// Removes what trials of processes left that died at it. Those of other machines are theirs to remove.
+async fn sweep(cluster: &Cluster) -> Result<(), Error> {
+    let is_orphan = |name: &String| {
+        let label = name.strip_prefix(PROBE).and_then(|rest| rest.split_once('-'));
+        label.is_some_and(|(_, label)| process::is_orphan(label))
+    };
+    let looking = || "looking for scratch indices".to_owned();
+    let indices = cluster.indices(&format!("{PROBE}*")).await.doing(looking)?;
+    for name in indices.into_iter().map(|index| index.name).filter(is_orphan) {
+        cluster.delete_index(&name).await.doing(|| format!("removing {name}"))?;
+    }
+    let pipelines = cluster.pipelines(PROBE).await;
+    let pipelines = pipelines.doing(|| "looking for scratch pipelines".to_owned())?;
+    for name in pipelines.into_iter().filter(is_orphan) {
+        cluster.delete_pipeline(&name).await.doing(|| format!("removing the pipeline {name}"))?;
+    }
+    Ok(())
 }
 
 /// Whether the user may do what a redirect needs of the cluster, and the cluster takes the pipeline.

@@ -1,6 +1,7 @@
 //! This process, as others see it, and whether another one of this machine is still there.
 
 use segue_model::lease::{Holder, Known};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Names this process: different for each start.
 pub(crate) fn name() -> String {
@@ -56,9 +57,50 @@ pub(crate) fn is_dead(holder: &Holder) -> Known {
     }
 }
 
+/// This process as the last piece of the name of something that it makes for a moment.
+pub(crate) fn label() -> String {
+    let pid = std::process::id();
+    let ticks = started(pid).map_or(0, |(_, ticks)| ticks);
+    format!("{:016x}-{pid}-{ticks}", xxh3_64(space().as_bytes()))
+}
+
+/// Whether what bears this label was made by a process that is known to be gone.
+pub(crate) fn is_orphan(label: &str) -> bool {
+    let mut pieces = label.splitn(3, '-');
+    let space_of_maker = pieces.next().and_then(|space| u64::from_str_radix(space, 16).ok());
+    let number = |piece: Option<&str>| piece.and_then(|piece| piece.parse::<u64>().ok());
+    let (pid, ticks) = (number(pieces.next()), number(pieces.next()));
+    let here = space();
+    if here.is_empty() || space_of_maker != Some(xxh3_64(here.as_bytes())) {
+        return false;
+    }
+    let (Some(Ok(pid)), Some(ticks)) = (pid.map(u32::try_from), ticks) else { return false };
+    match started(pid) {
+        None | Some(('Z' | 'X', _)) => true,
+        Some((_, now)) => now != ticks,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_process_left_is_an_orphan_once_the_process_is_gone() {
+        let own = label();
+        assert!(!is_orphan(&own));
+        let (here, _) = own.split_once('-').unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        assert!(is_orphan(&format!("{here}-{}-1", child.id())));
+        assert!(
+            is_orphan(&format!("{here}-{}-1", std::process::id())),
+            "its id was given out again"
+        );
+        for foreign in [&format!("{:016x}-{}-1", 0, child.id()), "", here, "logs-2026-01"] {
+            assert!(!is_orphan(foreign), "{foreign}");
+        }
+    }
 
     #[test]
     fn this_process_lives_and_one_that_ended_is_dead() {

@@ -9,8 +9,17 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 /// Endpoints that only look, whatever their method.
-const LOOKS: [&str; 8] =
-    ["_search", "_mget", "_count", "_refresh", "_field_caps", "_validate", "_simulate", "_pit"];
+const LOOKS: [&str; 9] = [
+    "_search",
+    "_msearch",
+    "_mget",
+    "_count",
+    "_refresh",
+    "_field_caps",
+    "_validate",
+    "_simulate",
+    "_pit",
+];
 /// How often a request that is held is asked whether anybody still waits for it.
 const GLANCE: Duration = Duration::from_millis(1);
 
