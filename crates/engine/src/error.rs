@@ -156,6 +156,17 @@ pub enum Error {
         /// The target.
         target: IndexName,
     },
+    /// Documents would have to be written once more with versions that they have already.
+    #[error(
+        "{reason}, and the documents of {target} keep the versions of their source's, with which \
+         each is written only once: a new target is needed (`segue abandon`, then run again)"
+    )]
+    PreservedOnce {
+        /// The target.
+        target: IndexName,
+        /// Why they would have to be.
+        reason: String,
+    },
     /// The journal cannot be folded.
     #[error("record {record} of {part} in the journal does not follow from those before it")]
     Journal {
@@ -298,7 +309,7 @@ impl Error {
             Error::Contradiction(_) => "SEG-E204",
             Error::TakenOver { .. } => "SEG-E205",
             Error::SourceChanged { .. } => "SEG-E206",
-            Error::VersionsUsedUp { .. } => "SEG-E207",
+            Error::VersionsUsedUp { .. } | Error::PreservedOnce { .. } => "SEG-E207",
             Error::Missed { .. } => "SEG-E208",
             Error::Switched { .. } => "SEG-E210",
             Error::RollbackBackedOut { .. } => "SEG-E211",

@@ -10,6 +10,7 @@ use segue_model::part::{Cutover, PartState};
 use segue_model::phase::Phase;
 use segue_model::plan::{Action, Plan, PlannedPart};
 use segue_model::recipe::CutoverStart;
+use segue_model::stamp::Versioning;
 use segue_model::version::Rewrite;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -377,6 +378,7 @@ async fn migrate(
         report.took("prepare", begun.elapsed());
     }
     check_index(run).await?;
+    check_versioning(run)?;
     check_source(run, pinned).await?;
     open_epoch(run).await?;
     let carrier = Carrier::open(
@@ -538,6 +540,19 @@ async fn check_index(run: &PartRun) -> Result<(), Error> {
     )]))
 }
 
+/// What stands in the target has the versions that it was begun with.
+fn check_versioning(run: &PartRun) -> Result<(), Error> {
+    let (was, now) = (run.state.versioning, run.session.recipe().target.versioning());
+    if was == now {
+        return Ok(());
+    }
+    Err(Error::Recipe(format!(
+        "{} was begun with target.versions {was}, the recipe says {now}: set it back, or give the part \
+         up with `segue abandon` and run again",
+        run.source()
+    )))
+}
+
 /// Begins anew where the source is another index by now, or the pipeline another function.
 async fn check_source(run: &mut PartRun, pinned: &Pinned) -> Result<(), Error> {
     let source = run.source().clone();
@@ -549,6 +564,15 @@ async fn check_source(run: &mut PartRun, pinned: &Pinned) -> Result<(), Error> {
     if same_source && same_pipeline {
         return Ok(());
     }
+    let reason = if same_source {
+        "the pipeline or its lookups are others than those that wrote the target"
+    } else {
+        "the source is another index than the one that was read"
+    };
+    if run.state.versioning == Versioning::Preserved {
+        let (target, reason) = (run.target().clone(), reason.to_owned());
+        return Err(Error::PreservedOnce { target, reason });
+    }
     let used_up = || Error::VersionsUsedUp { target: run.target().clone() };
     let (mut incarnation, rewrite) = (run.state.incarnation, run.state.rewrite.next());
     let rewrite = match rewrite {
@@ -557,11 +581,6 @@ async fn check_source(run: &mut PartRun, pinned: &Pinned) -> Result<(), Error> {
             incarnation = incarnation.next().ok_or_else(used_up)?;
             Rewrite::FIRST
         }
-    };
-    let reason = if same_source {
-        "the pipeline or its lookups are others than those that wrote the target"
-    } else {
-        "the source is another index than the one that was read"
     };
     run.session.listener().note(&source, format!("{reason}: everything is projected anew"));
     let pipeline = pinned.fingerprint.clone();

@@ -48,6 +48,7 @@ impl PartRun {
             epoch: self.state.epoch.unwrap_or(Epoch(0)),
             incarnation: self.state.incarnation,
             rewrite: self.state.rewrite,
+            versioning: self.state.versioning,
         }
     }
 

@@ -11,6 +11,7 @@ use segue_model::cutover::{Mark, supersede};
 use segue_model::id::{Epoch, IndexUuid};
 use segue_model::journal::Event;
 use segue_model::phase::Phase;
+use segue_model::stamp::Versioning;
 use serde_json::{Map, Value, json};
 
 use crate::abandon;
@@ -52,6 +53,7 @@ pub async fn prepare(run: &mut PartRun, fingerprint: &str) -> Result<(), Error> 
         source: source_identity(&stats),
         target: run.target().clone(),
         pipeline: fingerprint.to_owned(),
+        versioning: run.session.recipe().target.versioning(),
     })
     .await?;
     let target_uuid = make_target(run).await?;
@@ -116,6 +118,9 @@ fn body(run: &PartRun) -> Value {
         // Found again by whoever finishes the switch, also when the source is gone by then.
         "after_switch": wanted(run, RELAXED_UNTIL_SWITCH.into_iter()),
     });
+    if run.state.versioning == Versioning::Preserved {
+        mappings["_meta"]["segue"]["versions"] = json!(run.state.versioning.to_string());
+    }
     let mut aliases: Map<String, Value> = run
         .planned
         .aliases

@@ -7,6 +7,7 @@ use segue_model::id::{HistoryUuid, IndexName, IndexUuid};
 use segue_model::invariants::Broken;
 use segue_model::journal::{Event, SourceIdentity};
 use segue_model::phase::Phase;
+use segue_model::stamp::Versioning;
 use segue_model::version::{Incarnation, Rewrite};
 
 use crate::explore::System;
@@ -104,7 +105,12 @@ impl Model {
         };
         let target = IndexName::new("target");
         let events = [
-            Event::PrepareStarted { source, target, pipeline: String::new() },
+            Event::PrepareStarted {
+                source,
+                target,
+                pipeline: String::new(),
+                versioning: Versioning::Ours,
+            },
             Event::Prepared {
                 target_uuid: IndexUuid::new("target"),
                 incarnation: Incarnation::FIRST,

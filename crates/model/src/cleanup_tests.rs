@@ -1,6 +1,7 @@
 use super::*;
 use crate::id::Epoch;
 use crate::journal::{Event, SourceIdentity, VerifySummary};
+use crate::stamp::Versioning;
 use crate::version::{Incarnation, Rewrite};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -13,7 +14,12 @@ fn state(phase: Phase) -> PartState {
     let (incarnation, rewrite) = (Incarnation::FIRST, Rewrite::FIRST);
     let source = SourceIdentity { uuid: IndexUuid::new("old"), histories: vec![] };
     let events = [
-        Event::PrepareStarted { source, target: name("a-v2"), pipeline: String::new() },
+        Event::PrepareStarted {
+            source,
+            target: name("a-v2"),
+            pipeline: String::new(),
+            versioning: Versioning::Ours,
+        },
         Event::Prepared { target_uuid: IndexUuid::new("new"), incarnation, rewrite },
         Event::Backfilled,
         Event::VerifyStarted,

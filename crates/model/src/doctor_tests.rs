@@ -5,6 +5,7 @@ use crate::cutover::{Mark, closing_mark};
 use crate::id::{AliasName, Epoch, IndexUuid, SeqNo};
 use crate::journal::{CutoverWindow, Event, SourceIdentity, VerifySummary};
 use crate::lease::{Holder, Known};
+use crate::stamp::Versioning;
 use crate::version::{Incarnation, Rewrite};
 
 fn source() -> IndexName {
@@ -22,7 +23,12 @@ fn keep() -> IndexName {
 pub(super) fn until_ready() -> Vec<Event> {
     let identity = SourceIdentity { uuid: IndexUuid::new("S"), histories: Vec::new() };
     vec![
-        Event::PrepareStarted { source: identity, target: target(), pipeline: String::new() },
+        Event::PrepareStarted {
+            source: identity,
+            target: target(),
+            pipeline: String::new(),
+            versioning: Versioning::Ours,
+        },
         Event::Prepared {
             target_uuid: IndexUuid::new("T"),
             incarnation: Incarnation::FIRST,

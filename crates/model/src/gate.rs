@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::stamp::Versioning;
+
 /// What was seen just before a cutover.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
@@ -24,6 +26,8 @@ pub struct Seen {
     pub dead_letters_allowed: u64,
     /// Whether a verification passed for all up to the position before the window.
     pub verified: bool,
+    /// Whose versions the target's documents carry.
+    pub versioning: Versioning,
     /// Operations of the source not carried yet.
     pub lag: u64,
     /// Operations of the source since those that the verification compared.
@@ -74,7 +78,7 @@ pub fn judge(seen: &Seen) -> Vec<Predicate> {
             seen.lag <= seen.lag_allowed,
             format!("{} operations behind, {} allowed", seen.lag, seen.lag_allowed),
         ),
-        predicate("verified", seen.verified, "content of source and target compared".to_owned()),
+        predicate("verified", seen.verified, compared(seen.versioning).to_owned()),
         predicate(
             "dead_letters",
             seen.dead_letters <= seen.dead_letters_allowed,
@@ -105,6 +109,15 @@ pub fn judge(seen: &Seen) -> Vec<Predicate> {
     ]
 }
 
+fn compared(versioning: Versioning) -> &'static str {
+    match versioning {
+        Versioning::Ours => "content of source and target compared",
+        Versioning::Preserved => {
+            "content and version of every document of source and target compared"
+        }
+    }
+}
+
 /// The predicates that refuse.
 pub fn refusals(predicates: &[Predicate]) -> Vec<&Predicate> {
     predicates.iter().filter(|predicate| !predicate.holds).collect()
@@ -124,6 +137,7 @@ mod tests {
             dead_letters: 0,
             dead_letters_allowed: 0,
             verified: true,
+            versioning: Versioning::Ours,
             lag: 0,
             unverified: 0,
             lag_allowed: 1000,

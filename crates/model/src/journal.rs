@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::balance::Balance;
 use crate::id::{AliasName, Epoch, HistoryUuid, IndexName, IndexUuid, MigrationName, SeqNo};
 use crate::observe::AliasProps;
+use crate::stamp::Versioning;
 use crate::version::{Incarnation, Rewrite};
 
 /// One record of the journal.
@@ -120,6 +121,9 @@ pub enum Event {
         target: IndexName,
         /// The pipeline's fingerprint.
         pipeline: String,
+        /// Whose versions the target's documents are to carry.
+        #[serde(default)]
+        versioning: Versioning,
     },
     /// The target exists and is ours.
     Prepared {

@@ -20,6 +20,7 @@
 //! | governor | [`governor`] |
 //! | lease, holder | [`lease`] |
 //! | reverse pipeline | [`reverse`] |
+//! | stamp, removal, versioning | [`stamp`] |
 
 pub mod audit;
 pub mod balance;
@@ -47,4 +48,5 @@ pub mod recipe;
 pub mod redirect;
 pub mod reverse;
 pub mod selection;
+pub mod stamp;
 pub mod version;

@@ -100,6 +100,7 @@ pub(crate) fn lint(
         notes.push(near::nothing_matches(recipe, seen));
     }
     redirect::lint_redirect(recipe, seen, parts, notes);
+    versions::lint_preserving(recipe, notes);
     cluster::lint_room(seen, parts, notes);
     if parts.is_empty() || parts.iter().any(|part| !part.is_skipped()) {
         pipeline::lint_lookups(recipe, seen, notes);
@@ -112,7 +113,7 @@ pub(crate) fn lint(
         *sharing.entry(&part.target).or_default() += 1;
     }
     for part in parts {
-        journal::lint_journal(seen, part, notes);
+        journal::lint_journal(recipe, seen, part, notes);
         if part.is_skipped() {
             continue;
         }

@@ -4,6 +4,7 @@ use crate::balance::Balance;
 use crate::id::{AliasName, Epoch, IndexName, IndexUuid, SeqNo};
 use crate::journal::{Before, CutoverWindow, Event, SourceIdentity, VerifySummary};
 use crate::phase::{IllegalEvent, Phase};
+use crate::stamp::Versioning;
 use crate::version::{Incarnation, Rewrite};
 
 /// The fold of a part's records.
@@ -21,6 +22,8 @@ pub struct PartState {
     pub source: Option<SourceIdentity>,
     /// The fingerprint of the pipeline that made what the target holds.
     pub pipeline: Option<String>,
+    /// Whose versions the target's documents carry.
+    pub versioning: Versioning,
     /// Which meaning operation numbers have.
     pub incarnation: Incarnation,
     /// Which projection of them is being written.
@@ -98,6 +101,7 @@ impl Default for PartState {
             target_uuid: None,
             source: None,
             pipeline: None,
+            versioning: Versioning::Ours,
             incarnation: Incarnation::FIRST,
             rewrite: Rewrite::FIRST,
             epoch: None,
@@ -145,10 +149,11 @@ impl PartState {
 
     fn remember(&mut self, event: &Event) {
         match event {
-            Event::PrepareStarted { source, target, pipeline } => {
+            Event::PrepareStarted { source, target, pipeline, versioning } => {
                 self.source = Some(source.clone());
                 self.target = Some(target.clone());
                 self.pipeline = Some(pipeline.clone());
+                self.versioning = *versioning;
             }
             Event::Prepared { target_uuid, incarnation, rewrite } => {
                 self.target_uuid = Some(target_uuid.clone());

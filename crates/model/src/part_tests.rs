@@ -12,6 +12,7 @@ fn prepare_started() -> Event {
         source: source(),
         target: IndexName::new("b"),
         pipeline: "p".to_owned(),
+        versioning: Versioning::Preserved,
     }
 }
 
@@ -247,6 +248,16 @@ fn records_of_older_versions_are_still_read() {
     for (text, expected) in [
         (r#"{"event":"rollback_started"}"#, Event::RollbackStarted { discards: false }),
         (r#"{"event":"rolled_back"}"#, Event::RolledBack { window: CutoverWindow::default() }),
+        (
+            r#"{"event":"prepare_started","source":{"uuid":"u","histories":[]},"target":"b","pipeline":"p"}"#,
+            match prepare_started() {
+                Event::PrepareStarted { source, target, pipeline, .. } => {
+                    let versioning = Versioning::Ours;
+                    Event::PrepareStarted { source, target, pipeline, versioning }
+                }
+                other => other,
+            },
+        ),
         (r#"{"event":"cutover_started","epoch":2,"keep":"k","aliases":[]}"#, cutover_started()),
     ] {
         assert_eq!(serde_json::from_str::<Event>(text).unwrap(), expected);

@@ -125,6 +125,14 @@ impl Op {
         Ok(Op(number))
     }
 
+    /// A number that a hash stands for, where documents have no operation to be told apart by.
+    pub fn of_hash(hash: u64) -> Op {
+        Op((hash & mask(OP_BITS)).max(1))
+    }
+
+    /// The highest number.
+    pub const HIGHEST: u64 = mask(OP_BITS);
+
     /// The sequence number and shard this operation stands for in an index of `shards` shards.
     pub fn source(self, shards: u32) -> (SeqNo, Shard) {
         let shards = u64::from(shards.max(1));

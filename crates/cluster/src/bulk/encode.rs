@@ -17,6 +17,8 @@ enum Condition {
     None,
     /// What stands there has a lower version.
     Above(u64),
+    /// What stands there has this version or a lower one.
+    AtLeast(u64),
     /// What stands there is in this state.
     State(DocVersion),
 }
@@ -126,6 +128,14 @@ impl BulkBody {
         self.items += 1;
     }
 
+    /// Deletes a document that has this version or a lower one, and leaves a tombstone of this version,
+    /// also where there is no document: no write with this version or a lower one is taken after that.
+    pub fn delete_up_to(&mut self, id: &str, routing: Option<&str>, version: u64) {
+        self.cancel();
+        self.action(b"{\"delete\":{\"_id\":", id, routing, Condition::AtLeast(version));
+        self.items += 1;
+    }
+
     /// Finished items.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -171,11 +181,8 @@ impl BulkBody {
         }
         match condition {
             Condition::None => {}
-            Condition::Above(version) => {
-                out.extend_from_slice(b",\"version\":");
-                push_number(out, version);
-                out.extend_from_slice(b",\"version_type\":\"external\"");
-            }
+            Condition::Above(version) => push_version(out, version, b"external"),
+            Condition::AtLeast(version) => push_version(out, version, b"external_gte"),
             Condition::State(DocVersion { seq_no, primary_term }) => {
                 out.extend_from_slice(b",\"if_seq_no\":");
                 push_number(out, u64::try_from(seq_no).unwrap_or(0));
@@ -185,6 +192,14 @@ impl BulkBody {
         }
         out.extend_from_slice(b"}}\n");
     }
+}
+
+fn push_version(out: &mut Vec<u8>, version: u64, kind: &[u8]) {
+    out.extend_from_slice(b",\"version\":");
+    push_number(out, version);
+    out.extend_from_slice(b",\"version_type\":\"");
+    out.extend_from_slice(kind);
+    out.push(b'"');
 }
 
 /// Appends `source` with line ends replaced by spaces.

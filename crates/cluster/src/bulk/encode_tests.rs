@@ -114,12 +114,14 @@ fn conditional_writes_say_their_condition() {
     body.begin_replace("b", Some("r"), state);
     body.end_with(b"{}");
     body.remove("c", None, state);
+    body.delete_up_to("d", None, 9);
     let (bytes, items) = body.take();
-    assert_eq!(items, 3);
+    assert_eq!(items, 4);
     let expected = concat!(
         "{\"create\":{\"_id\":\"a\"}}\n{ }\n",
         "{\"index\":{\"_id\":\"b\",\"routing\":\"r\",\"if_seq_no\":12,\"if_primary_term\":3}}\n{}\n",
         "{\"delete\":{\"_id\":\"c\",\"if_seq_no\":12,\"if_primary_term\":3}}\n",
+        "{\"delete\":{\"_id\":\"d\",\"version\":9,\"version_type\":\"external_gte\"}}\n",
     );
     assert_eq!(std::str::from_utf8(&bytes).unwrap(), expected);
 }

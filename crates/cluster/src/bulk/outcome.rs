@@ -173,10 +173,13 @@ fn classify(result: ItemResult) -> ItemOutcome {
     }
 }
 
-/// The target's version in `… current version [N] is higher or equal to the one provided [M]`. Read
+/// The target's version in `… current version [N] is higher or equal to the one provided [M]`, or
+/// `is higher than`, which is said of writes that an equal version would not refuse. Read
 /// from the end, because the text begins with the document's id, which can hold anything.
 fn current_version(reason: &str) -> Option<u64> {
-    let end = reason.rfind("] is higher or equal to the one provided [")?;
+    let end = reason
+        .rfind("] is higher or equal to the one provided [")
+        .max(reason.rfind("] is higher than the one provided ["))?;
     let start = reason[..end].rfind('[')? + 1;
     reason[start..end].parse().ok()
 }

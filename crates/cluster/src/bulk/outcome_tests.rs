@@ -48,12 +48,18 @@ fn an_absent_document_is_deleted() {
 fn outcomes_are_told_apart() {
     use ItemOutcome::{Blocked, Conflict, Fenced, Rejected, Throttled, Unavailable};
     let reason = || "r".to_owned();
-    let table: [(u16, &str, &str, ItemOutcome); 14] = [
+    let table: [(u16, &str, &str, ItemOutcome); 15] = [
         (
             409,
             "version_conflict_engine_exception",
             "[2]: version conflict, current version [9223372036854775806] is higher or equal to the one provided [7]",
             Conflict { current: Some(9_223_372_036_854_775_806) },
+        ),
+        (
+            409,
+            "version_conflict_engine_exception",
+            "[2]: version conflict, current version [8] is higher than the one provided [7]",
+            Conflict { current: Some(8) },
         ),
         (
             409,

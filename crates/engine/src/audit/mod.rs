@@ -7,6 +7,7 @@
 //! document is deleted is up to who calls ([`Remove`]).
 
 mod ask;
+mod preserved;
 mod rebuild;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,9 @@ use segue_cluster::CountRequest;
 use segue_model::audit::{Fate, Found, Hunt, Numbers, Probe, fate, first_shift, gone_at};
 use segue_model::id::{IndexName, SeqNo, Shard};
 use segue_model::position::Window;
+use segue_model::stamp::{Removal, Versioning};
 
+pub(crate) use preserved::pending;
 pub use rebuild::rebuild;
 
 use crate::error::{Doing, Error};
@@ -83,7 +86,7 @@ pub async fn audit(
     let source = carrier.source().as_str();
     session.cluster().refresh(source).await.doing(|| format!("refreshing {source}"))?;
     for shard in carrier.shards() {
-        audited.add(Audit { carrier, shard, remove }.run().await?);
+        audited.add(Audit { carrier, target, shard, remove }.run().await?);
     }
     let (part, took) = (Some(carrier.source().clone()), begun.elapsed());
     session.listener().tell(Progress::Step { part, step: "delete audit", took });
@@ -93,6 +96,7 @@ pub async fn audit(
 /// The audit of one shard.
 struct Audit<'a, R> {
     carrier: &'a Carrier,
+    target: &'a IndexName,
     shard: &'a ShardCarrier,
     remove: &'a R,
 }
@@ -188,7 +192,7 @@ impl<R: Remove> Audit<'_, R> {
         let keys: Vec<_> = some.iter().map(|e| (e.id.as_str(), e.routing.as_deref())).collect();
         let now = ask::ask(self.carrier, &keys).await?;
         let mut audited = Audited::default();
-        let (mut gone, mut settled, mut missed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut found, mut settled, mut missed) = (Vec::new(), Vec::new(), Vec::new());
         for (entry, now) in some.iter().zip(now) {
             let read = |number| self.shard.with_held(|held| held.contains(number));
             match fate(entry.seq_no, now, checkpoint, read) {
@@ -198,13 +202,14 @@ impl<R: Remove> Audit<'_, R> {
                 }
                 Fate::Missed(at) => missed.push(at),
                 Fate::Superseded => {}
-                Fate::Delete(at) => gone.push(self.gone(entry, at)?),
+                Fate::Delete(at) => found.push((entry, at)),
             }
             settled.push(entry.seq_no);
         }
         if !missed.is_empty() {
             return Err(self.missed(&missed));
         }
+        let gone = self.gone(&found).await?;
         self.remove.remove(&gone).await?;
         audited.deleted += gone.len() as u64;
         settled.sort_unstable();
@@ -213,10 +218,20 @@ impl<R: Remove> Audit<'_, R> {
         Ok(audited)
     }
 
-    fn gone(&self, entry: &Entry, at: SeqNo) -> Result<Gone, Error> {
+    /// What takes `found` away, each as of a number.
+    async fn gone(&self, found: &[(&Entry, SeqNo)]) -> Result<Vec<Gone>, Error> {
         let carrier = self.carrier;
+        let lineage = carrier.lineage();
+        if lineage.versioning == Versioning::Preserved {
+            let entries: Vec<_> = found.iter().map(|(entry, _)| *entry).collect();
+            return preserved::standing(carrier, self.target, &entries).await;
+        }
         let (shard, shards): (Shard, u32) = (self.shard.shard(), carrier.shard_count());
-        let delete = gone_at(carrier.lineage().incarnation, at, shard, shards)?;
-        Ok(Gone { id: entry.id.clone(), routing: entry.routing.clone(), delete })
+        let mut gone = Vec::new();
+        for (entry, at) in found {
+            let delete = Removal::Below(gone_at(lineage.incarnation, *at, shard, shards)?);
+            gone.push(Gone { id: entry.id.clone(), routing: entry.routing.clone(), delete });
+        }
+        Ok(gone)
     }
 }

@@ -8,8 +8,10 @@
 use segue_cluster::{Fetch, Hit};
 use segue_model::audit::{Now, Numbers, gone_at};
 use segue_model::id::{IndexName, SeqNo};
+use segue_model::stamp::{Removal, Versioning};
 use segue_model::version::{Origin, Provenance, Version};
 
+use super::preserved::{Held, take_away};
 use super::{AT_ONCE, Audited, Remove, ask};
 use crate::error::{Doing, Error};
 use crate::inventory::{Class, Run};
@@ -47,18 +49,26 @@ pub async fn rebuild(
     };
     let mut audited = Audited::default();
     let mut pages = PageReader::new(session, target, Fetch::IdsOnly);
-    let (mut some, mut beyond) = (Vec::new(), Vec::new());
+    let preserved = carrier.lineage().versioning == Versioning::Preserved;
+    let (mut some, mut beyond, mut held) = (Vec::new(), Vec::new(), Vec::new());
     for stretch in everything(session, target).await? {
         let mut after = Some(stretch.from);
         while let Some(from) = after {
             session.check_stop()?;
             let turned = pages.turn(stretch.shard, from, stretch.to).await?;
             for hit in turned.page.hits() {
+                if preserved {
+                    held.push(held_by(&hit));
+                    continue;
+                }
                 match standing(carrier, &live, &hit) {
                     Standing::Right => {}
                     Standing::Gone(left) => some.push(left),
                     Standing::Beyond(left) => beyond.push(left),
                 }
+            }
+            if held.len() >= AT_ONCE {
+                audited.add(take_away(carrier, remove, &mut held).await?);
             }
             note(carrier, &mut beyond)?;
             after = turned.next;
@@ -68,6 +78,7 @@ pub async fn rebuild(
         }
     }
     audited.add(remove_some(carrier, remove, &mut some).await?);
+    audited.add(take_away(carrier, remove, &mut held).await?);
     for shard in carrier.shards() {
         shard.inventory_is_whole();
         shard.save().await?;
@@ -96,6 +107,12 @@ async fn read_source(carrier: &Carrier, shard: &ShardCarrier) -> Result<Numbers,
         after = turned.next;
     }
     Ok(live)
+}
+
+/// A preserved version does not say which number it came from: the source is asked by id.
+fn held_by(hit: &Hit<'_>) -> Held {
+    let routing = hit.routing.as_ref().map(ToString::to_string);
+    Held { id: hit.id.to_string(), routing, version: Version(hit.version) }
 }
 
 /// What the audit has to do with a document of the target.
@@ -172,6 +189,7 @@ async fn remove_some(
             }
             _ => Provenance { delete: true, ..left.stands },
         };
+        let delete = Removal::Below(delete);
         gone.push(Gone { id: left.id.clone(), routing: left.routing.clone(), delete });
     }
     remove.remove(&gone).await?;

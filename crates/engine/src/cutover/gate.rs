@@ -46,6 +46,7 @@ pub async fn pass_gate(run: &PartRun, carrier: &Carrier) -> Result<Verified, Err
         dead_letters: summary.dead_lettered,
         dead_letters_allowed: run.session.recipe().cutover.max_dead_letters,
         verified: verified.is_some(),
+        versioning: run.state.versioning,
         lag,
         unverified: since.sum(),
         lag_allowed: LAG_ALLOWED,

@@ -1,6 +1,6 @@
 //! One batch: documents of a page on their way into the target, and what became of each.
 //!
-//! Outcomes of an item: applied; already there (the version that stood in the way decodes to ours);
+//! Outcomes of an item: applied; already there (the version that stood in the way is ours, or later);
 //! throttled or unavailable (sent again); rejected (dead letter); unknown, when the answer of the
 //! whole request was lost (sent again, safe by version). There is one owner of retries: this file.
 
@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use segue_cluster::{BulkAnswer, BulkBody, Class, Hit, ItemOutcome};
 use segue_model::balance::Balance;
-use segue_model::conflict::{Conflict, judge};
+use segue_model::conflict::Conflict;
 use segue_model::id::Shard;
 use segue_model::journal::VerifySummary;
-use segue_model::version::{Provenance, Version};
+use segue_model::stamp::Stamp;
+use segue_model::version::Version;
 
 use super::Carrier;
 use super::dead_letter::DeadLetter;
@@ -31,7 +32,7 @@ pub(super) struct Item {
     /// Which hit of the page it is.
     pub hit: usize,
     /// What it is written with.
-    pub provenance: Provenance,
+    pub stamp: Stamp,
     /// Where it stands in the body.
     pub range: Range<usize>,
 }
@@ -206,7 +207,7 @@ impl Carrier {
         hits: &[Hit<'_>],
     ) -> Result<(), Error> {
         let latest = self.lineage.incarnation;
-        match judge(item.provenance, current.map(Version), latest) {
+        match item.stamp.judge(current.map(Version), latest) {
             Conflict::AlreadyThere => Ok(()),
             Conflict::Divergence { current } => {
                 let id = hits.get(item.hit).map_or("?", |hit| hit.id.as_ref());
@@ -215,7 +216,7 @@ impl Carrier {
                 Err(Error::Diverged {
                     reason: format!(
                         "the target holds {id:?} from somebody else ({there}) where {} is to stand",
-                        item.provenance.version()
+                        item.stamp
                     ),
                     summary: VerifySummary::default(),
                 })

@@ -138,17 +138,17 @@ impl Lane<'_> {
         self.check_version(hit)?;
         let seq_no = SeqNo(hit.seq_no);
         let shards = self.carrier.shard_count();
-        let provenance = self.carrier.lineage.provenance(seq_no, shard, shards)?;
+        let stamp = self.carrier.lineage.stamp(seq_no, shard, shards, hit.version)?;
         let body = &mut self.batch.body;
         let begin = body.bytes();
-        let out = body.begin_index(&hit.id, hit.routing.as_deref(), provenance.version().0);
+        let out = body.begin_index(&hit.id, hit.routing.as_deref(), stamp.version().0);
         let document =
             Document { id: &hit.id, routing: hit.routing.as_deref(), source: hit.source };
         match self.worker.apply(document, out)? {
             Outcome::Written => {
                 body.finish();
                 let range = begin..body.bytes();
-                self.batch.items.push(Item { hit: number, provenance, range });
+                self.batch.items.push(Item { hit: number, stamp, range });
             }
             Outcome::Filtered { reason } => {
                 body.cancel();

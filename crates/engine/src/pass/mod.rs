@@ -20,8 +20,11 @@ use segue_model::balance::Balance;
 use segue_model::checkpoint::{Checkpoint, ShardIdentity};
 use segue_model::id::{AliasName, Epoch, HistoryUuid, IndexName, IndexUuid, SeqNo, Shard};
 use segue_model::journal::SourceIdentity;
+use segue_model::observe::versions::is_numbered_by_us;
 use segue_model::pass::{Log, holds};
-use segue_model::version::{Incarnation, Op, OpOverflow, Provenance, Rewrite};
+use segue_model::recipe::Versions as Vouch;
+use segue_model::stamp::{Stamp, Versioning};
+use segue_model::version::{Incarnation, Op, OpOverflow, Provenance, Rewrite, Version};
 use segue_transform::Bound;
 use tokio::task::JoinSet;
 
@@ -44,9 +47,25 @@ pub struct Lineage {
     pub incarnation: Incarnation,
     /// Which projection of them is being written.
     pub rewrite: Rewrite,
+    /// Whose versions are written.
+    pub versioning: Versioning,
 }
 
 impl Lineage {
+    /// What the document is written with that stands at `seq_no` of `shard` with `version`.
+    pub fn stamp(
+        &self,
+        seq_no: SeqNo,
+        shard: Shard,
+        shards: u32,
+        version: u64,
+    ) -> Result<Stamp, OpOverflow> {
+        match self.versioning {
+            Versioning::Ours => self.provenance(seq_no, shard, shards).map(Stamp::Ours),
+            Versioning::Preserved => Ok(Stamp::Preserved(Version(version))),
+        }
+    }
+
     /// The provenance of the operation `seq_no` of `shard`.
     pub fn provenance(
         &self,
@@ -219,11 +238,11 @@ impl Carrier {
         let index = session.cluster().index(source.as_str()).await.doing(looking)?;
         let syncs_lazily = index.as_ref().is_some_and(syncs_lazily);
         let versions = match session.recipe().target.versions {
-            Some(segue_model::recipe::Versions::Segue) => Versions::Vouched,
+            Some(Vouch::Segue | Vouch::Preserve) => Versions::Vouched,
             // What is switched already cannot be spared anything by stopping.
             None if cursor.is_some() => Versions::Vouched,
             None => {
-                let made = |index: &IndexState| index.mappings["_meta"]["segue"].is_object();
+                let made = |index: &IndexState| is_numbered_by_us(&index.mappings);
                 Versions::Counted { ours: index.as_ref().is_some_and(made) }
             }
         };

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use segue_cluster::{BulkAnswer, BulkBody, Hit, ItemOutcome};
 use segue_model::audit::left_out;
-use segue_model::conflict::{Conflict, judge};
+use segue_model::conflict::Conflict;
 use segue_model::id::{SeqNo, Shard};
 use segue_model::journal::VerifySummary;
-use segue_model::version::{Provenance, Version};
+use segue_model::stamp::{Removal, Stamp};
+use segue_model::version::Version;
 
 use super::Carrier;
 use super::batch::{Again, retry_class};
@@ -24,8 +25,8 @@ pub struct Gone {
     pub id: String,
     /// Its routing, if it has one.
     pub routing: Option<String>,
-    /// The version of the delete: above all that may stand there, below all that may come.
-    pub delete: Provenance,
+    /// What the delete is sent with: above all that may stand there, below all that may come.
+    pub delete: Removal,
 }
 
 impl Carrier {
@@ -38,11 +39,15 @@ impl Carrier {
         let shards = self.shard_count();
         let mut gone = Vec::new();
         for hit in hits {
-            let write = self.lineage.provenance(SeqNo(hit.seq_no), shard, shards)?;
+            let delete = match self.lineage.stamp(SeqNo(hit.seq_no), shard, shards, hit.version)? {
+                Stamp::Ours(write) => Some(Removal::Below(left_out(write, shards))),
+                Stamp::Preserved(version) => Removal::before(version),
+            };
+            let Some(delete) = delete else { continue };
             gone.push(Gone {
                 id: hit.id.to_string(),
                 routing: hit.routing.as_ref().map(ToString::to_string),
-                delete: left_out(write, shards),
+                delete,
             });
         }
         self.remove(&gone).await
@@ -67,7 +72,11 @@ impl Carrier {
             }
             let mut body = BulkBody::default();
             for gone in &some {
-                body.delete(&gone.id, gone.routing.as_deref(), gone.delete.version().0);
+                let routing = gone.routing.as_deref();
+                match gone.delete {
+                    Removal::Below(delete) => body.delete(&gone.id, routing, delete.version().0),
+                    Removal::UpTo(version) => body.delete_up_to(&gone.id, routing, version.0),
+                }
             }
             let (bytes, items) = body.take();
             let sent =
@@ -129,7 +138,7 @@ impl Carrier {
     }
 
     fn judge_delete(&self, gone: &Gone, current: Option<u64>) -> Result<(), Error> {
-        match judge(gone.delete, current.map(Version), self.lineage.incarnation) {
+        match gone.delete.judge(current.map(Version), self.lineage.incarnation) {
             Conflict::AlreadyThere => Ok(()),
             Conflict::Divergence { current } => {
                 let there =

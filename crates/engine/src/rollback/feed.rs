@@ -8,6 +8,7 @@ use segue_model::id::{Epoch, IndexName, Shard};
 use segue_model::journal::Event;
 use segue_model::observe::mapping::is_mapped;
 use segue_model::reverse::Reverse;
+use segue_model::stamp::Versioning;
 use segue_model::version::{Incarnation, Origin, Rewrite, Version};
 use segue_transform::{Bound, Program};
 
@@ -35,7 +36,9 @@ pub(crate) struct Feed {
 /// Whether what is written after the switch goes back: the recipe says so, or something has gone back
 /// already, so that the kept copy is not what it was at the switch.
 pub(crate) fn is_fed_back(run: &PartRun) -> bool {
-    run.session.recipe().cutover.is_fed_back() || run.state.reverse.is_some()
+    let wanted = run.session.recipe().cutover.is_fed_back() || run.state.reverse.is_some();
+    // Where versions of the source were preserved, nothing of ours may raise them.
+    wanted && run.state.versioning == Versioning::Ours
 }
 
 impl Feed {
@@ -52,7 +55,9 @@ impl Feed {
         };
         next_epoch(run).await?;
         open_kept(run, place).await?;
-        let lineage = Lineage { incarnation, rewrite: Rewrite::FIRST, ..run.lineage() };
+        let rewrite = Rewrite::FIRST;
+        let versioning = Versioning::Ours;
+        let lineage = Lineage { incarnation, rewrite, versioning, ..run.lineage() };
         let carrier = Carrier::open_back(
             &run.session,
             run.target(),

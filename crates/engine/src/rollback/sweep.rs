@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use segue_model::id::{IndexName, SeqNo, Shard};
 use segue_model::journal::VerifySummary;
+use segue_model::stamp::Removal;
 use segue_model::version::{Op, Origin, Provenance, Rewrite};
 use segue_transform::{Bound, Document, Outcome};
 
@@ -153,6 +154,6 @@ impl Sweep {
 }
 
 fn removal(seen: &Seen, at: Provenance) -> Gone {
-    let delete = Provenance { delete: true, ..at };
+    let delete = Removal::Below(Provenance { delete: true, ..at });
     Gone { id: seen.id.clone(), routing: seen.routing.clone(), delete }
 }

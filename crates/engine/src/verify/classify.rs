@@ -5,18 +5,20 @@ use std::collections::BTreeMap;
 use segue_cluster::{Fetch, Hit};
 use segue_model::digest::OpRange;
 use segue_model::id::{IndexName, SeqNo, Shard};
+use segue_model::stamp::Stamp;
 use segue_model::version::{Op, Origin, Version};
 
-use super::compare::{Expected, Projector, Suspect, Suspects, ours};
+use super::compare::{Expected, Projector, Suspect, Suspects};
 use super::fingerprint::fingerprint;
-use super::{DivergenceClass, Divergences};
+use super::matching::Matching;
+use super::{DivergenceClass, Divergences, carried};
 use crate::error::Error;
 use crate::fetch::fetch;
-use crate::pass::{Carrier, Lineage};
+use crate::pass::Carrier;
 use crate::scan::{Stretch, Visitor, scan};
 
 /// How many documents are looked up at once.
-const LOOK_UP: usize = 500;
+pub(super) const LOOK_UP: usize = 500;
 
 /// What the closer look found.
 #[derive(Default)]
@@ -45,7 +47,8 @@ pub(super) async fn classify(
     suspects: Suspects,
 ) -> Result<Found, Error> {
     let session = carrier.session();
-    let stretches = source_stretches(ranges, positions);
+    let by_id = Matching::of(carrier).is_by_id();
+    let stretches = if by_id { carried(positions) } else { source_stretches(ranges, positions) };
     let readers = session.limits().lanes.max(1);
     let sides = (0..readers).map(|_| InRanges::new(carrier, ranges)).collect();
     let expected = scan(session, carrier.source(), &stretches, &Fetch::Source, sides).await?;
@@ -75,7 +78,11 @@ pub(super) async fn classify(
     for suspect in &suspects.kept {
         unmatched.push(suspect.clone());
     }
-    look.not_in_source(&unmatched, &mut found).await?;
+    if by_id {
+        look.unmatched(&unmatched, &mut found).await?;
+    } else {
+        look.not_in_source(&unmatched, &mut found).await?;
+    }
     for _ in suspects.kept.len() as u64..suspects.count() {
         found.divergences.push(DivergenceClass::Foreign, "", "not written by this migration");
     }
@@ -125,14 +132,14 @@ struct Wanted {
     id: String,
     routing: Option<String>,
     seq_no: SeqNo,
+    stamp: Stamp,
     hash: u128,
 }
 
 /// The source's documents in the ranges.
 struct InRanges {
     projector: Projector,
-    lineage: Lineage,
-    shards: u32,
+    matching: Matching,
     ranges: Vec<OpRange>,
     documents: BTreeMap<Key, Wanted>,
 }
@@ -141,8 +148,7 @@ impl InRanges {
     fn new(carrier: &Carrier, ranges: &[OpRange]) -> InRanges {
         InRanges {
             projector: Projector::new(carrier),
-            lineage: carrier.lineage().clone(),
-            shards: carrier.shard_count(),
+            matching: Matching::of(carrier),
             ranges: ranges.to_vec(),
             documents: BTreeMap::new(),
         }
@@ -151,8 +157,7 @@ impl InRanges {
 
 impl Visitor for InRanges {
     fn visit(&mut self, shard: Shard, hit: &Hit<'_>) -> Result<(), Error> {
-        let seq_no = SeqNo(hit.seq_no);
-        let op = self.lineage.provenance(seq_no, shard, self.shards)?.op;
+        let op = self.matching.of_source(shard, hit)?;
         if !in_ranges(&self.ranges, op) {
             return Ok(());
         }
@@ -160,8 +165,10 @@ impl Visitor for InRanges {
         let mut named_before = Divergences::default();
         if let Expected::Present(hash) = self.projector.project(hit, &mut named_before)? {
             let routing = hit.routing.as_ref().map(ToString::to_string);
-            let key = (op, hit.id.to_string(), routing.clone());
-            self.documents.insert(key, Wanted { id: hit.id.to_string(), routing, seq_no, hash });
+            let (id, seq_no) = (hit.id.to_string(), SeqNo(hit.seq_no));
+            let stamp = self.matching.stamp(shard, hit)?;
+            let key = (op, id.clone(), routing.clone());
+            self.documents.insert(key, Wanted { id, routing, seq_no, stamp, hash });
         }
         Ok(())
     }
@@ -169,15 +176,15 @@ impl Visitor for InRanges {
 
 /// The target's documents in the ranges.
 struct HeldInRanges {
-    lineage: Lineage,
+    matching: Matching,
     ranges: Vec<OpRange>,
     documents: BTreeMap<Key, Suspect>,
 }
 
 impl HeldInRanges {
     fn new(carrier: &Carrier, ranges: &[OpRange]) -> HeldInRanges {
-        let lineage = carrier.lineage().clone();
-        HeldInRanges { lineage, ranges: ranges.to_vec(), documents: BTreeMap::new() }
+        let matching = Matching::of(carrier);
+        HeldInRanges { matching, ranges: ranges.to_vec(), documents: BTreeMap::new() }
     }
 }
 
@@ -185,7 +192,7 @@ impl Visitor for HeldInRanges {
     fn visit(&mut self, _: Shard, hit: &Hit<'_>) -> Result<(), Error> {
         let version = Version(hit.version);
         // What the present lineage did not write is a suspect already.
-        if let Some(op) = ours(version, &self.lineage).filter(|op| in_ranges(&self.ranges, *op)) {
+        if let Some(op) = self.matching.of_target(hit).filter(|op| in_ranges(&self.ranges, *op)) {
             let routing = hit.routing.as_ref().map(ToString::to_string);
             let key = (op, hit.id.to_string(), routing.clone());
             self.documents.insert(key, Suspect { id: hit.id.to_string(), routing, version });
@@ -194,10 +201,10 @@ impl Visitor for HeldInRanges {
     }
 }
 
-struct Look<'a> {
-    carrier: &'a Carrier,
-    target: &'a IndexName,
-    positions: &'a [SeqNo],
+pub(super) struct Look<'a> {
+    pub(super) carrier: &'a Carrier,
+    pub(super) target: &'a IndexName,
+    pub(super) positions: &'a [SeqNo],
 }
 
 impl Look<'_> {
@@ -214,9 +221,14 @@ impl Look<'_> {
                 };
                 let source = document.source.as_ref().map_or("", |source| source.get());
                 let routing = document.routing.as_deref();
-                if fingerprint(&wanted.id, routing, source.as_bytes()) != wanted.hash {
-                    let version = Version(document.version);
-                    let detail = format!("content differs at {version}");
+                if let Stamp::Preserved(version) = wanted.stamp
+                    && version.0 != document.version
+                {
+                    let (there, version) = (document.version, version.0);
+                    let detail = format!("target holds version {there}, source {version}");
+                    found.divergences.push(DivergenceClass::Stale, &wanted.id, detail);
+                } else if fingerprint(&wanted.id, routing, source.as_bytes()) != wanted.hash {
+                    let detail = format!("content differs at {}", wanted.stamp);
                     found.divergences.push(DivergenceClass::Different, &wanted.id, detail);
                 }
             }
@@ -235,7 +247,7 @@ impl Look<'_> {
                 let refused = letter.is_some_and(|letter| letter.seq_no == wanted.seq_no);
                 match document {
                     Some(document) => {
-                        let version = Version(document.version);
+                        let version = wanted.stamp.beside(Version(document.version));
                         let detail =
                             format!("target holds {version}, source is at {}", wanted.seq_no);
                         found.divergences.push(DivergenceClass::Stale, &wanted.id, detail);
@@ -320,7 +332,7 @@ impl Look<'_> {
         matches!(version.origin(), Origin::Ours(was) if self.carrier.will_audit(was))
     }
 
-    async fn look_up(
+    pub(super) async fn look_up(
         &self,
         index: &IndexName,
         keys: &[(&str, Option<&str>)],

@@ -2,12 +2,13 @@
 
 use segue_cluster::Hit;
 use segue_model::digest::Digest;
-use segue_model::id::{IndexName, SeqNo, Shard};
+use segue_model::id::{IndexName, Shard};
 use segue_model::journal::VerifySummary;
 use segue_model::version::{Op, Origin, Version};
 use segue_transform::{Document, Outcome, Worker, has_fields};
 
 use super::fingerprint::fingerprint;
+use super::matching::Matching;
 use super::{DivergenceClass, Divergences};
 use crate::error::Error;
 use crate::pass::{Carrier, Lineage, Way};
@@ -69,8 +70,7 @@ impl Projector {
 /// One reader's share of the source.
 pub(super) struct SourceSide {
     projector: Projector,
-    lineage: Lineage,
-    shards: u32,
+    matching: Matching,
     digest: Digest,
     summary: VerifySummary,
     divergences: Divergences,
@@ -81,8 +81,7 @@ impl SourceSide {
     pub(super) fn new(carrier: &Carrier, highest: u64) -> SourceSide {
         SourceSide {
             projector: Projector::new(carrier),
-            lineage: carrier.lineage().clone(),
-            shards: carrier.shard_count(),
+            matching: Matching::of(carrier),
             digest: Digest::up_to(highest),
             summary: VerifySummary::default(),
             divergences: Divergences::default(),
@@ -97,9 +96,9 @@ impl Visitor for SourceSide {
         self.summary.source += 1;
         match self.projector.project(hit, &mut self.divergences)? {
             Expected::Present(hash) => {
-                let op = self.lineage.provenance(SeqNo(hit.seq_no), shard, self.shards)?.op;
+                let place = self.matching.of_source(shard, hit)?;
                 // The scan ends at the positions, so no operation lies above the highest.
-                self.digest.add(op, hash);
+                self.digest.add(place, self.matching.weigh(hash, hit.version));
             }
             Expected::Filtered => self.summary.filtered += 1,
             Expected::Refused => self.summary.dead_lettered += 1,
@@ -157,7 +156,7 @@ impl Suspects {
 
 /// One reader's share of the target.
 pub(super) struct TargetSide {
-    lineage: Lineage,
+    matching: Matching,
     digest: Digest,
     suspects: Suspects,
     teller: Teller,
@@ -166,7 +165,7 @@ pub(super) struct TargetSide {
 impl TargetSide {
     pub(super) fn new(carrier: &Carrier, highest: u64) -> TargetSide {
         TargetSide {
-            lineage: carrier.lineage().clone(),
+            matching: Matching::of(carrier),
             digest: Digest::up_to(highest),
             suspects: Suspects::default(),
             teller: Teller::new(carrier),
@@ -178,9 +177,9 @@ impl Visitor for TargetSide {
     fn visit(&mut self, _: Shard, hit: &Hit<'_>) -> Result<(), Error> {
         self.teller.seen += 1;
         let version = Version(hit.version);
-        let known = ours(version, &self.lineage).is_some_and(|op| {
+        let known = self.matching.of_target(hit).is_some_and(|place| {
             let hash = fingerprint(&hit.id, hit.routing.as_deref(), hit.source);
-            self.digest.add(op, hash)
+            self.digest.add(place, self.matching.weigh(hash, hit.version))
         });
         if !known {
             let routing = hit.routing.as_ref().map(ToString::to_string);

@@ -4,12 +4,15 @@
 //! by a hash over id, routing and content. Same operation and other hash: *different*. A document
 //! whose source has moved on to a later operation than the pass had reached is *lag*, looked at
 //! again in the cutover's window; nothing is "retried until equal". The target is streamed too, so
-//! that what is *extra* there is named.
+//! that what is *extra* there is named. Where versions of the source are preserved, documents are
+//! matched by id, and compared by version and content.
 
 mod classify;
 mod compare;
 mod fingerprint;
+mod matching;
 mod redirected;
+mod unmatched;
 mod window;
 
 use std::collections::BTreeMap;
@@ -29,6 +32,7 @@ use crate::error::Error;
 use crate::pass::Carrier;
 use crate::scan::{Stretch, everything, scan};
 use compare::{SourceSide, TargetSide};
+use matching::Matching;
 
 /// How many divergences are named; all are counted.
 const NAMED: usize = 20;
@@ -126,7 +130,7 @@ impl Divergences {
 pub async fn verify_all(carrier: &Carrier, target: &IndexName) -> Result<VerifySummary, Error> {
     let session = carrier.session();
     let positions = carrier.positions();
-    let highest = highest_op(&positions)?;
+    let highest = Matching::of(carrier).highest(&positions)?;
     let stretches = carried(&positions);
     let readers = session.limits().lanes.max(1);
 

@@ -108,7 +108,7 @@ async fn compare(
             };
             let source = document.source.as_ref().map_or("", |source| source.get());
             let hash = fingerprint(&wanted.id, document.routing.as_deref(), source.as_bytes());
-            let (there, expected) = (Version(document.version), wanted.provenance.version());
+            let (there, expected) = (Version(document.version), wanted.stamp.version());
             let is_ours = there == expected || prints.contains(&hash);
             if is_ours && hash != wanted.hash {
                 let detail = format!("content differs at {expected}");

@@ -8,14 +8,16 @@
 use segue_cluster::{Fetch, Hit};
 use segue_model::id::{IndexName, SeqNo, Shard};
 use segue_model::journal::VerifySummary;
-use segue_model::version::{Provenance, Version};
+use segue_model::stamp::Stamp;
+use segue_model::version::Version;
 
 use super::compare::{Expected, Projector};
 use super::fingerprint::fingerprint;
+use super::matching::Matching;
 use super::{DivergenceClass, Divergences, verify_all};
 use crate::error::{Doing, Error};
 use crate::fetch::fetch;
-use crate::pass::{Carrier, Lineage};
+use crate::pass::Carrier;
 use crate::scan::{Stretch, Visitor, scan};
 
 const LOOK_UP: usize = 500;
@@ -116,15 +118,14 @@ pub(super) struct Wanted {
     pub(super) id: String,
     pub(super) routing: Option<String>,
     seq_no: SeqNo,
-    pub(super) provenance: Provenance,
+    pub(super) stamp: Stamp,
     pub(super) hash: u128,
 }
 
 /// What changed in the source since the full verification.
 pub(super) struct Changed {
     projector: Projector,
-    lineage: Lineage,
-    shards: u32,
+    matching: Matching,
     pub(super) seen: u64,
     pub(super) filtered: u64,
     pub(super) refused: u64,
@@ -136,8 +137,7 @@ impl Changed {
     pub(super) fn new(carrier: &Carrier) -> Changed {
         Changed {
             projector: Projector::new(carrier),
-            lineage: carrier.lineage().clone(),
-            shards: carrier.shard_count(),
+            matching: Matching::of(carrier),
             seen: 0,
             filtered: 0,
             refused: 0,
@@ -155,10 +155,10 @@ impl Visitor for Changed {
             Expected::Refused => self.refused += 1,
             Expected::Present(hash) => {
                 let seq_no = SeqNo(hit.seq_no);
-                let provenance = self.lineage.provenance(seq_no, shard, self.shards)?;
+                let stamp = self.matching.stamp(shard, hit)?;
                 let routing = hit.routing.as_ref().map(ToString::to_string);
                 let id = hit.id.to_string();
-                self.wanted.push(Wanted { id, routing, seq_no, provenance, hash });
+                self.wanted.push(Wanted { id, routing, seq_no, stamp, hash });
             }
         }
         Ok(())
@@ -185,9 +185,9 @@ async fn compare(
             let source = document.source.as_ref().map_or("", |source| source.get());
             let routing = document.routing.as_deref();
             let hash = fingerprint(&wanted.id, routing, source.as_bytes());
-            let expected = wanted.provenance.version();
-            if Version(document.version) != expected {
-                let there = Version(document.version);
+            let (there, expected) = (Version(document.version), wanted.stamp);
+            if there != expected.version() {
+                let there = expected.beside(there);
                 let detail = format!("target holds {there}, expected {expected}");
                 divergences.push(DivergenceClass::Stale, &wanted.id, detail);
             } else if hash != wanted.hash {

@@ -13,6 +13,8 @@ mod hunt;
 mod numbers;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod simulation_preserved;
 
 pub use fate::{Fate, Now, fate, gone_at, left_out};
 pub use hunt::{Found, Hunt, Probe, first_shift};

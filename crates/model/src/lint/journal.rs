@@ -4,8 +4,14 @@ use super::Note;
 use crate::observe::Observation;
 use crate::phase::Phase;
 use crate::plan::PlannedPart;
+use crate::recipe::Recipe;
 
-pub(super) fn lint_journal(seen: &Observation, part: &PlannedPart, notes: &mut Vec<Note>) {
+pub(super) fn lint_journal(
+    recipe: &Recipe,
+    seen: &Observation,
+    part: &PlannedPart,
+    notes: &mut Vec<Note>,
+) {
     let Some(state) = seen.journal.get(&part.source) else { return };
     let name = part.source.as_str();
     let index = seen.candidates.iter().find(|index| index.name == part.source);
@@ -23,6 +29,13 @@ pub(super) fn lint_journal(seen: &Observation, part: &PlannedPart, notes: &mut V
         let what =
             format!("it was begun with the target {target}, now it would be {}", part.target);
         let hint = "set target.index back, or give the recipe another name to begin anew";
+        notes.push(Note::error("SEG-P125", name, what, hint));
+    }
+    let (was, now) = (state.versioning, recipe.target.versioning());
+    if begun.is_some() && !part.is_skipped() && !state.phase.is_switched() && was != now {
+        let what = format!("it was begun with target.versions {was}, now it would be {now}");
+        let hint =
+            "set target.versions back, or give the part up with `segue abandon` and run again";
         notes.push(Note::error("SEG-P125", name, what, hint));
     }
     match &state.phase {

@@ -7,6 +7,7 @@
 //! engine.
 
 use super::SeenIndex;
+use crate::stamp::Versioning;
 use crate::version::{Origin, Version};
 
 /// Updates since segue wrote a document, up to which its version is recognised in an index that has not
@@ -60,9 +61,15 @@ impl Sampled {
     }
 }
 
+/// Whether segue made the index of these mappings and gave its documents versions of its own.
+pub fn is_numbered_by_us(mappings: &serde_json::Value) -> bool {
+    let made = &mappings["_meta"]["segue"];
+    made.is_object() && made["versions"] != Versioning::Preserved.to_string()
+}
+
 /// The first thing in a sample that updates do not explain.
 pub fn unexplained(index: &SeenIndex, sample: &[Sampled]) -> Option<Unexplained> {
-    let ours = index.made_by().is_some();
+    let ours = index.made_by().is_some() && is_numbered_by_us(&index.mappings);
     let mut sample: Vec<_> = sample.iter().filter(|doc| !doc.is_exempt(ours)).copied().collect();
     sample.sort_unstable();
     if let Some(doc) = sample.iter().find(|doc| doc.is_unexplained(ours)) {
@@ -170,6 +177,9 @@ mod tests {
         made.mappings = json!({ "_meta": { "segue": { "migration": "m", "part": "p" } } });
         assert_eq!(unexplained(&made, &docs), None);
         assert!(unexplained(&made, &sample(&[(0, ours), (1, 500)])).is_some());
+        // It made the index, and kept the versions of the source's documents.
+        made.mappings["_meta"]["segue"]["versions"] = json!("preserve");
+        assert!(unexplained(&made, &sample(&[(0, often)])).is_some());
         let nanoseconds = 1_763_000_000_123_456_789;
         for (version, made, told) in [
             (ours, false, false),

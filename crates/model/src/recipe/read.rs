@@ -267,12 +267,8 @@ fn target(node: Node, scope: &Scope) -> Result<TargetSpec, Fault> {
 }
 
 fn versions(node: Node) -> Result<Versions, Fault> {
-    let at = node.at;
-    let words = [("segue", Some(Versions::Segue)), ("preserve", None)];
-    cursor::choice(node, "`versions`", &words)?.ok_or_else(|| {
-        Fault::new(ErrorKind::BadValue, at, "`versions: preserve` isn't available yet")
-            .hint("an index whose writers send versions of their own can't be migrated")
-    })
+    let words = [("segue", Versions::Segue), ("preserve", Versions::Preserve)];
+    cursor::choice(node, "`versions`", &words)
 }
 
 fn file(node: Node, scope: &Scope) -> Result<NameTemplate, Fault> {

@@ -1,6 +1,7 @@
 //! Which indices are migrated, and what they become.
 
 use super::{NamePattern, NameTemplate, Path};
+use crate::stamp::Versioning;
 
 /// Which indices are migrated.
 #[derive(Clone, Debug)]
@@ -31,4 +32,17 @@ pub enum Versions {
     /// segue's, which say where a document came from. Stated, it means that no writer sends versions of
     /// its own, whatever the source looks like.
     Segue,
+    /// Those that the source's documents have, for applications that give them.
+    Preserve,
+}
+
+impl TargetSpec {
+    /// Whose versions the documents of a target are to carry.
+    #[must_use]
+    pub fn versioning(&self) -> Versioning {
+        match self.versions {
+            None | Some(Versions::Segue) => Versioning::Ours,
+            Some(Versions::Preserve) => Versioning::Preserved,
+        }
+    }
 }

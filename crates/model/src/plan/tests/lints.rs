@@ -30,7 +30,7 @@ fn every_lint_code_is_raised_by_what_it_is_there_for() {
     fn records(seen: &mut Observation) -> &mut SeenIndex {
         seen.others.get_mut(&IndexName::new("records")).unwrap()
     }
-    let table: [(&str, Spoil); 64] = [
+    let table: [(&str, Spoil); 65] = [
         ("SEG-P101", |s| s.candidates[0].data_stream = Some("stream".to_owned())),
         ("SEG-P102", |s| s.templates.clear()),
         ("SEG-P102", |s| {
@@ -130,6 +130,12 @@ fn every_lint_code_is_raised_by_what_it_is_there_for() {
             let state = PartState { phase: Phase::Backfilling, target, ..PartState::default() };
             s.journal.insert(IndexName::new("app-view-2026-01"), state);
         }),
+        ("SEG-P125", |s| {
+            let target = Some(IndexName::new("app-view-2026-01-v2"));
+            let (phase, versioning) = (Phase::CatchingUp, Versioning::Preserved);
+            let state = PartState { phase, target, versioning, ..PartState::default() };
+            s.journal.insert(IndexName::new("app-view-2026-01"), state);
+        }),
         ("SEG-P126", |s| s.candidates[0].mappings = json!({ "properties": {} })),
         ("SEG-P127", |s| {
             let recid = json!({ "type": "keyword" });
@@ -221,6 +227,30 @@ fn versions_that_updates_explain_are_not_told_and_others_can_be_vouched_for() {
     let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
     let plan = Plan::make(&recipe, &seen);
     assert_eq!((codes(&plan), plan.errors().count()), (vec!["SEG-P142"], 0));
+}
+
+#[test]
+fn versions_are_preserved_where_the_recipe_says_so_and_nothing_is_in_the_way() {
+    let text = RECIPE.replace("target: {", "target: { versions: preserve,");
+    let plan = |mode: &str, seen: &Observation| {
+        let text = text.replace("mode: block", mode);
+        let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+        Plan::make(&recipe, seen)
+    };
+    let mut seen = clean();
+    seen.candidates.truncate(1);
+    let counted = plan("mode: block", &seen);
+    assert_eq!((codes(&counted), counted.errors().count()), (vec!["SEG-P153"], 0));
+    assert!(counted.notes[0].hint.contains("begin at 1 again"), "{counted}");
+    versions(&mut seen, &[(3, 1), (4, 1_763_000_000)]);
+    let given = plan("mode: block", &seen);
+    assert_eq!((codes(&given), given.errors().count()), (vec!["SEG-P153"], 0));
+    assert!(given.notes[0].what.contains("version 1763000000"), "{given}");
+    for mode in ["mode: block, reverse_for: 1h", "mode: redirect, writers: index_only"] {
+        let refused = plan(mode, &seen);
+        let errors: Vec<_> = refused.errors().map(|note| note.code).collect();
+        assert_eq!(errors, ["SEG-P162"], "{refused}");
+    }
 }
 
 #[test]

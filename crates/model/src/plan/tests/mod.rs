@@ -7,6 +7,7 @@ use crate::journal::{CutoverWindow, Event, SourceIdentity, VerifySummary};
 use crate::observe::{Copies, SeenIndex};
 use crate::part::PartState;
 use crate::phase::Phase;
+use crate::stamp::Versioning;
 use crate::version::{Incarnation, Rewrite};
 
 const RECIPE: &str = "
@@ -150,6 +151,7 @@ fn a_switched_part_is_known_from_the_journal() {
             source: SourceIdentity { uuid: IndexUuid::new("u"), histories: vec![] },
             target: IndexName::new("app-view-2026-01-v2"),
             pipeline: "p".to_owned(),
+            versioning: Versioning::Ours,
         },
         Event::Prepared {
             target_uuid: IndexUuid::new("t"),

@@ -140,7 +140,6 @@ fn names_and_captures() {
             "leaves the recipe's folder",
         ),
         (good, "{ index: x, settings: { a: 1e300 } }", 5, 36, K::BadValue, "out of range"),
-        (good, "{ index: x, versions: preserve }", 5, 31, K::BadValue, "isn't available yet"),
     ] {
         refused(&recipe(source, target), line, column, kind, said);
     }
