@@ -5,6 +5,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use common::{Recipe, assert_switched};
 use segue_testkit::{Engine, Installation, Prefix, Volume, content};
@@ -185,9 +186,52 @@ fn all_ten_promised_fields_are_filled() {
     }
 }
 
-/// Too long for every change: `cargo test --test engine_invenio -- --ignored`.
+/// How many events there are by day, and how many of all are enriched.
+fn by_day(engine: &Engine, name: &str) -> (Value, u64) {
+    let days = json!({ "date_histogram": { "field": "timestamp", "fixed_interval": "1d" } });
+    let enriched = json!({ "filter": { "exists": { "field": "resource_type.id" } } });
+    let query = json!({
+        "size": 0, "track_total_hits": true, "aggs": { "days": days, "enriched": enriched }
+    });
+    let found = engine.json.post(&format!("/{name}/_search"), &query);
+    let buckets = found["aggregations"]["days"]["buckets"].clone();
+    (buckets, found["aggregations"]["enriched"]["doc_count"].as_u64().unwrap())
+}
+
+/// Too long for every change: `cargo test --package segue --test engine_invenio -- --ignored`.
 #[test]
 #[ignore = "takes minutes"]
 fn a_month_of_more_than_a_million_events() {
-    migrate_and_check("million", Volume { events: 2_200_000, records: 5000, months: 1 }, 1_100_000);
+    const EVENTS: u64 = 1_050_000;
+    let engine = Engine::get();
+    let prefix = engine.prefix("million");
+    let records = prefix.name("rdmrecords-records");
+    let mapped = json!({ "dynamic": false, "properties": { "id": { "type": "keyword" } } });
+    let settings = json!({ "number_of_replicas": 0, "refresh_interval": "-1" });
+    engine.json.put(&format!("/{records}"), &json!({ "settings": settings, "mappings": mapped }));
+    let record = json!({ "id": "r1", "metadata": { "resource_type": { "id": "dataset" } } });
+    engine.json.write(&records, &[("1", &record.to_string())]);
+    let events = prefix.name("events-stats-record-view-2025-06");
+    engine.json.put(&format!("/{events}"), &json!({ "settings": settings }));
+    for first in (0..EVENTS).step_by(5000) {
+        let some: Vec<_> = (first..first + 5000)
+            .map(|n| {
+                let (day, second) = (n % 30 + 1, n / 30 % 60);
+                let at = format!("2025-06-{day:02}T09:31:{second:02}");
+                (format!("e{n}"), json!({ "timestamp": at, "recid": "r1" }).to_string())
+            })
+            .collect();
+        let some: Vec<_> = some.iter().map(|(id, text)| (id.as_str(), text.as_str())).collect();
+        engine.json.write(&events, &some);
+    }
+    let (days, _) = by_day(&engine, &events);
+    assert_eq!(days.as_array().unwrap().len(), 30);
+    let recipe = Recipe::usage_events(&engine, &prefix);
+    let ended = recipe.command("run", &["--yes", "--json"]).within(Duration::from_mins(20)).run();
+    let report = ended.expect(0).last_json_line();
+    assert_eq!(report["totals"]["read"], EVENTS, "{report}");
+    assert_eq!(report["totals"]["balanced"], true, "{report}");
+    assert_switched(&engine, &events, &format!("{events}-v2.0.0"));
+    assert_eq!(by_day(&engine, &events), (days, EVENTS));
+    assert_eq!(engine.json.count(&events), EVENTS);
 }
