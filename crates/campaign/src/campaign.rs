@@ -47,6 +47,8 @@ pub struct Options {
     pub node_kills: u8,
     /// The only cutover mode; `None`: any that workload and binary allow.
     pub mode: Option<Mode>,
+    /// Whether every workload gives versions itself.
+    pub versioned: bool,
     /// Whether requests other than bulk may reach the cluster after segue has given them up.
     pub stragglers: bool,
     /// Most documents at the start of a run.
@@ -136,7 +138,10 @@ impl Outcome {
         self.tally += ran.tally;
         self.struck += ran.struck;
         self.documents += ran.documents;
-        for word in [format!("{:?}", scenario.mode), format!("{:?}", scenario.pipeline)] {
+        let versions =
+            if scenario.workload.versioned { "preserved versions" } else { "own versions" };
+        let words = [format!("{:?}", scenario.mode), format!("{:?}", scenario.pipeline)];
+        for word in words.into_iter().chain([versions.to_owned()]) {
             *self.drawn.entry(word.to_lowercase()).or_default() += 1;
         }
     }
@@ -168,6 +173,7 @@ pub fn campaign(options: &Options) -> anyhow::Result<Outcome> {
         deletes: DELETES,
         redirect: knows_redirect(options)?,
         mode: options.mode,
+        versioned: options.versioned,
         surroundings: ground.surroundings(options.node_kills, options.stragglers),
     };
     talk(&format!(
@@ -257,10 +263,11 @@ fn tell(
             talk(&format!("  history {}", json!(history)));
         }
     }
+    let versioned = if options.versioned { " --versioned" } else { "" };
     let mode = options.mode.map(|mode| format!(" --mode {}", mode.word())).unwrap_or_default();
     talk(&format!(
         "{} findings; logs in {}; again with --seed {} --runs 1 --nodes {} --node-kills {} \
-         --documents {}{mode}",
+         --documents {}{mode}{versioned}",
         findings.len(),
         folder.display(),
         scenario.seed,

@@ -36,6 +36,8 @@ pub(crate) enum Outcome {
     Missing(Place),
     /// Not applied.
     Refused,
+    /// Not applied, because another version of the document stood there than the request allows.
+    Conflicted,
     /// Applied or not.
     Unknown,
 }
@@ -88,7 +90,7 @@ impl History {
         let last = self.steps.iter().rev().find_map(|step| match step {
             (Op::Delete, Outcome::Acknowledged(_)) | (_, Outcome::Missing(_)) => Some(false),
             (_, Outcome::Acknowledged(_)) => Some(true),
-            (_, Outcome::Refused | Outcome::Unknown) => None,
+            (_, Outcome::Refused | Outcome::Conflicted | Outcome::Unknown) => None,
         });
         last.unwrap_or(false)
     }
@@ -133,7 +135,7 @@ impl Possible {
             seen.filter_map(|state| apply(op, state, place)).collect()
         };
         let after = match outcome {
-            Outcome::Refused => before.clone(),
+            Outcome::Refused | Outcome::Conflicted => before.clone(),
             Outcome::Unknown => [before.clone(), applied(Place::Either)].concat(),
             Outcome::Acknowledged(place) => applied(place),
             Outcome::Missing(place) => {

@@ -36,6 +36,9 @@ struct Arguments {
     /// Only this cutover mode: block or redirect.
     #[arg(long)]
     mode: Option<Mode>,
+    /// Only workloads that give their documents versions of their own, which are preserved.
+    #[arg(long, conflicts_with = "mode")]
+    versioned: bool,
     /// Most documents at the start of a run.
     #[arg(long, default_value_t = 2_000)]
     documents: u32,
@@ -88,6 +91,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
         nodes: arguments.nodes,
         node_kills: arguments.node_kills,
         mode: arguments.mode,
+        versioned: arguments.versioned,
         stragglers: true,
         documents: arguments.documents,
         logs: arguments.logs,

@@ -64,6 +64,9 @@ pub(crate) fn text(scenario: &Scenario, names: &Names) -> String {
     if let Some(shards) = scenario.target_shards {
         target["settings"] = json!({ "number_of_shards": shards });
     }
+    if scenario.workload.versioned {
+        target["versions"] = json!("preserve");
+    }
     let mut cutover = json!({
         "mode": scenario.mode.word(), "max_pause": "20s", "after_switch": "target_accepts_both"
     });

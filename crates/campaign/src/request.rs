@@ -46,6 +46,7 @@ impl Target {
             404 if error["type"] == "document_missing_exception" => {
                 Outcome::Missing(self.place(&error["index"]))
             }
+            409 => Outcome::Conflicted,
             400..=499 => Outcome::Refused,
             _ => Outcome::Unknown,
         }
@@ -56,6 +57,8 @@ impl Target {
 pub(crate) struct Request<'a> {
     pub target: &'a Target,
     pub workload: &'a Workload,
+    /// The writer's own version of each operation; none: the engine counts.
+    pub versions: Vec<u64>,
     pub refresh: bool,
 }
 
@@ -98,7 +101,11 @@ impl Request<'_> {
         // With an id from the engine a document is created by POST.
         let method = if id.is_some() { method } else { Method::POST };
         let id = id.map_or_else(String::new, |id| format!("/{id}"));
-        let path = format!("/{name}/{verb}{id}?timeout=5s&refresh={refresh}{routing}");
+        let version = self.versions.first();
+        let version = version.map_or_else(String::new, |version| {
+            format!("&version={version}&version_type=external")
+        });
+        let path = format!("/{name}/{verb}{id}?timeout=5s&refresh={refresh}{routing}{version}");
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let answer = http.send(method, &path, "application/json", body, PATIENCE).await?;
         let found = answer.json().unwrap_or(Value::Null);
@@ -143,8 +150,12 @@ impl Request<'_> {
 
     fn lines(&self, operations: &[(u64, Op)]) -> String {
         let mut lines = String::new();
-        for (number, op) in operations {
+        for (at, (number, op)) in operations.iter().enumerate() {
             let mut about = json!({ "_index": self.target.name });
+            if let Some(version) = self.versions.get(at) {
+                about["version"] = json!(version);
+                about["version_type"] = json!("external");
+            }
             if let Some(id) = id(self.workload, *number) {
                 about["_id"] = json!(id);
             }

@@ -67,6 +67,11 @@ pub(crate) fn run(
     let (book, tally) = ground.wait(writing.stop())?;
     conducted?;
     let Conductor { struck, mut findings, .. } = conductor;
+    // Each document has one writer, who counts upwards: nothing of the application's stands in its way.
+    if scenario.workload.versioned && tally.conflicted > 0 {
+        let what = format!("{} writes with the application's next version", tally.conflicted);
+        findings.push(Finding::new(Kind::ShutOut, what));
+    }
     let done = !findings.iter().any(|finding| finding.kind == Kind::Stuck);
     let http = ground.http()?;
     if let Some(plant) = setting.plant {

@@ -79,12 +79,14 @@ pub(crate) struct Workload {
     pub unnamed: bool,
     /// Whether a document may become one that the pipeline leaves out, or the other way round.
     pub turning: bool,
+    /// Whether the writers give versions themselves, and expect them to be kept.
+    pub versioned: bool,
 }
 
 impl Workload {
     /// Whether the writers do nothing but index whole documents.
     pub(crate) fn only_indexes(&self) -> bool {
-        self.update == 0 && self.delete == 0
+        self.update == 0 && self.delete == 0 && !self.versioned
     }
 }
 
@@ -99,6 +101,8 @@ pub(crate) struct Bounds {
     pub redirect: bool,
     /// The only mode; `None`: any that is allowed.
     pub mode: Option<Mode>,
+    /// Whether every workload gives versions itself.
+    pub versioned: bool,
     /// Nodes of the cluster, and whether they can be killed.
     pub surroundings: Surroundings,
 }
@@ -170,12 +174,15 @@ fn workload(rng: &mut Rng, bounds: &Bounds) -> Workload {
     let deletes = bounds.deletes;
     // Workloads that only index are drawn on purpose: some modes allow no others.
     let index_only = rng.u8(..4) == 0 || bounds.mode == Some(Mode::Redirect);
+    let index_only = index_only && !bounds.versioned;
     let share = |rng: &mut Rng, most: u8| if index_only { 0 } else { rng.u8(..most) };
     let update = share(rng, 40);
     let delete = share(rng, 25);
+    // An update can't be sent with a version, nor can a document without an id.
+    let versioned = deletes && !index_only && (rng.u8(..4) == 0 || bounds.versioned);
     Workload {
         writers: rng.u32(1..=3),
-        update,
+        update: if versioned { 0 } else { update },
         delete: if deletes { delete } else { 0 },
         recreate: rng.u8(..50),
         single: rng.u8(..60),
@@ -183,8 +190,9 @@ fn workload(rng: &mut Rng, bounds: &Bounds) -> Workload {
         hot: *pick(rng, &[0, 10, 60]),
         pause: Duration::from_millis(*pick(rng, &[60, 150, 400])),
         routed: rng.u8(..3) == 0,
-        unnamed: rng.u8(..3) == 0,
+        unnamed: rng.u8(..3) == 0 && !versioned,
         turning: deletes && !index_only,
+        versioned,
     }
 }
 
@@ -207,7 +215,14 @@ mod tests {
     fn bounds(deletes: bool, nodes: u32) -> Bounds {
         let surroundings =
             Surroundings { nodes, kills: if nodes > 1 { 12 } else { 0 }, stragglers: true };
-        Bounds { documents: 5_000, deletes, redirect: deletes, mode: None, surroundings }
+        Bounds {
+            documents: 5_000,
+            deletes,
+            redirect: deletes,
+            mode: None,
+            versioned: false,
+            surroundings,
+        }
     }
 
     #[test]
@@ -229,6 +244,7 @@ mod tests {
         let with = draw(&bounds(true, 3));
         assert!(with.iter().any(|s| s.workload.delete > 0));
         assert!(with.iter().any(|s| s.workload.only_indexes()));
+        assert!(with.iter().any(|s| s.workload.versioned));
         assert!(with.iter().any(|s| s.mode == Mode::Redirect));
         assert!(
             with.iter().all(|s| s.mode == Mode::Block || s.workload.only_indexes()),

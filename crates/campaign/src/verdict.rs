@@ -33,11 +33,13 @@ pub enum Kind {
     Misbound,
     /// A start that called source and target different, where nobody had tampered with the target.
     FalseAlarm,
+    /// The application's next version was refused because a higher one stood there.
+    ShutOut,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Lost,
         Self::Resurrected,
         Self::Stale,
@@ -48,6 +50,7 @@ impl Kind {
         Self::LeftOver,
         Self::Misbound,
         Self::FalseAlarm,
+        Self::ShutOut,
     ];
 }
 
@@ -136,8 +139,14 @@ mod tests {
 
     fn scenario() -> Scenario {
         let surroundings = Surroundings { nodes: 1, kills: 0, stragglers: true };
-        let bounds =
-            Bounds { documents: 100, deletes: true, redirect: false, mode: None, surroundings };
+        let bounds = Bounds {
+            documents: 100,
+            deletes: true,
+            redirect: false,
+            mode: None,
+            versioned: false,
+            surroundings,
+        };
         let mut scenario = Scenario::draw(1, &bounds);
         scenario.pipeline = Pipeline::None;
         scenario.workload.unnamed = true;

@@ -26,6 +26,8 @@ const BULK: usize = 25;
 const BY_QUERY: usize = 8;
 /// Operations of one bulk request of the first load.
 const LOAD: usize = 250;
+/// The lowest version that a writer gives: like milliseconds since 1970.
+const FIRST_VERSION: u64 = 1_700_000_000_000;
 
 /// Everything that was done, by number of the document.
 pub(crate) type Book = BTreeMap<u64, History>;
@@ -37,6 +39,8 @@ pub struct Tally {
     pub acknowledged: u64,
     /// Answered with "not applied", such as by a block.
     pub refused: u64,
+    /// Answered with "another version stands there".
+    pub conflicted: u64,
     /// Answered with "no such document".
     pub missing: u64,
     /// Not answered, or by an error that leaves it open.
@@ -49,6 +53,7 @@ impl std::ops::AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.acknowledged += other.acknowledged;
         self.refused += other.refused;
+        self.conflicted += other.conflicted;
         self.missing += other.missing;
         self.unknown += other.unknown;
         self.deleted += other.deleted;
@@ -81,6 +86,8 @@ pub(crate) struct Writer {
     book: Book,
     ids: Vec<u64>,
     written: u64,
+    /// Operations sent, taken or not.
+    sent: u64,
     tally: Tally,
 }
 
@@ -104,6 +111,7 @@ impl Writer {
             book: Book::new(),
             ids: Vec::new(),
             written: 0,
+            sent: 0,
             tally: Tally::default(),
         };
         (0..of).map(writer).collect()
@@ -133,7 +141,12 @@ impl Writer {
 
     fn change_of_the_past(&mut self) -> Option<(u64, Op)> {
         let number = self.existing(Some(true))?;
-        let op = if self.rng.bool() { Op::Delete } else { self.change() };
+        let op = match self.rng.bool() {
+            true => Op::Delete,
+            // An update takes no version.
+            false if self.workload.versioned => self.content(number),
+            false => self.change(),
+        };
         Some((number, op))
     }
 
@@ -160,7 +173,9 @@ impl Writer {
         if numbers.is_empty() {
             return;
         }
-        let request = Request { target: &self.target, workload: &self.workload, refresh: true };
+        let versions = Vec::new();
+        let request =
+            Request { target: &self.target, workload: &self.workload, versions, refresh: true };
         let node = self.rng.usize(..self.nodes.len());
         let outcome = request.by_query(&self.nodes[node], &numbers).await;
         for number in numbers {
@@ -225,6 +240,17 @@ impl Writer {
         self.written * self.of + self.number
     }
 
+    /// Versions that the writer gives so many operations; none where it leaves that to the engine. A
+    /// delete by query takes the next whole number, so there is room between two.
+    fn versions(&mut self, operations: usize) -> Vec<u64> {
+        if !self.workload.versioned {
+            return Vec::new();
+        }
+        let first = self.sent;
+        self.sent += operations as u64;
+        (first..self.sent).map(|n| FIRST_VERSION + n * 16).collect()
+    }
+
     fn content(&mut self, number: u64) -> Op {
         let n = self.count();
         let words = self.rng.usize(..40);
@@ -262,7 +288,8 @@ impl Writer {
         if operations.is_empty() {
             return;
         }
-        let request = Request { target: &self.target, workload: &self.workload, refresh };
+        let versions = self.versions(operations.len());
+        let request = Request { target: &self.target, workload: &self.workload, versions, refresh };
         let outcomes = request.send(&self.nodes, &mut self.rng, &operations, single).await;
         for ((number, op), outcome) in operations.into_iter().zip(outcomes) {
             self.note(number, op, outcome);
@@ -277,6 +304,7 @@ impl Writer {
             }
             Outcome::Missing(_) => self.tally.missing += 1,
             Outcome::Refused => self.tally.refused += 1,
+            Outcome::Conflicted => self.tally.conflicted += 1,
             Outcome::Unknown => self.tally.unknown += 1,
         }
         self.book.entry(number).or_default().note(op, outcome);

@@ -27,6 +27,7 @@ fn options(name: &str, seed: u64, runs: u32, seconds: u64) -> Options {
         nodes: 1,
         node_kills: 0,
         mode: None,
+        versioned: false,
         // A write alias that is made late is still left over.
         stragglers: true,
         documents: 1_000,
