@@ -265,18 +265,20 @@ fn a_cutover_whose_process_was_killed_is_taken_back_first() {
 fn giving_up_that_is_killed_at_any_step_is_finished_by_the_next_one_or_by_a_run() {
     let engine = Engine::get();
     let steps = [
-        ("the first record", "segue-journal/_"),
-        ("the fence", "_aliases"),
-        ("the deletion", "ignore_unavailable=false"),
-        ("the checkpoints", "segue-checkpoints/_delete_by_query"),
+        ("the first record", "segue-journal/_", 0),
+        ("the mark", "_aliases", 0),
+        ("the fence", "_aliases", 1),
+        ("the deletion", "_aliases", 2),
+        ("the checkpoints", "segue-checkpoints/_delete_by_query", 0),
     ];
-    for (number, (what, held)) in steps.into_iter().enumerate() {
+    for (number, (what, held, after)) in steps.into_iter().enumerate() {
         let prefix = engine.prefix("killed");
         let recipe = site(&engine, &prefix);
         let before = state(&engine, prefix.as_str());
         recipe.run(0);
         let late = Fault::Delay(Duration::from_secs(2));
-        let proxy = Proxy::start(&engine, Faults::seeded(1).with(late, 1000).only(held).at_most(1));
+        let late = Faults::seeded(1).with(late, 1000).only(held).after(after).at_most(1);
+        let proxy = Proxy::start(&engine, late);
         let there = || !proxy.faults().is_empty();
         let ended = recipe.through(&proxy.url, "abandon", &YES).signal_when(there, Signal::SIGKILL);
         assert_eq!(ended.signal, Some(9), "{what}");

@@ -15,7 +15,7 @@ use segue_model::stamp::Versioning;
 use serde_json::{Map, Value, json};
 
 use crate::abandon;
-use crate::abandon::forget;
+use crate::abandon::{claim, forget};
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
 use crate::pass::source_identity;
@@ -56,6 +56,8 @@ pub async fn prepare(run: &mut PartRun, fingerprint: &str) -> Result<(), Error> 
         versioning: run.session.recipe().target.versioning(),
     })
     .await?;
+    // What is still on its way of an earlier giving up must not meet the new target.
+    claim::clear(&run.session, &source).await?;
     let target_uuid = make_target(run).await?;
     hide(run).await?;
     let (incarnation, rewrite) = (run.state.incarnation, run.state.rewrite);
@@ -189,15 +191,23 @@ async fn to_open(run: &PartRun, epoch: Epoch) -> Result<Option<Vec<AliasAction>>
     if marks == [Mark::Write(epoch)] {
         return Ok(None);
     }
+    let add = |mark: Mark| AliasAction::Add {
+        index: target.to_string(),
+        alias: mark.alias(target).to_string(),
+        props: AliasProps { is_hidden: Some(true), ..AliasProps::default() },
+    };
+    if marks.is_empty() {
+        // Removed by hand, or this is another target than when the epoch was announced: then the next look
+        // says so. Without a mark to take, two could succeed.
+        return Ok(Some(vec![add(Mark::Opening(Epoch(0)))]));
+    }
     let remove = |mark: Mark| AliasAction::Remove {
         index: target.to_string(),
         alias: mark.alias(target).to_string(),
         must_exist: true,
     };
     let mut actions: Vec<_> = older.into_iter().map(remove).collect();
-    let props = AliasProps { is_hidden: Some(true), ..AliasProps::default() };
-    let alias = Mark::Write(epoch).alias(target).to_string();
-    actions.push(AliasAction::Add { index: target.to_string(), alias, props });
+    actions.push(add(Mark::Write(epoch)));
     Ok(Some(actions))
 }
 

@@ -7,6 +7,8 @@
 //!
 //! `docs/concepts/model.md` says what is in it, what is not, and what was found.
 
+pub mod action;
+pub mod begin;
 pub mod explore;
 pub mod journals;
 pub mod model;

@@ -47,8 +47,28 @@ pub enum Sabotage {
     NoDrain,
     /// A redirect neither waits for them nor closes the source.
     RedirectUnblocked,
-    /// A target is made without a mark.
+    /// A target or a kept copy is made without a mark.
     NoFirstMark,
+    /// A back-out that finds no marks opens the source, whoever has closed it.
+    OpenWithoutMarks,
+    /// A rollback moves the names without a last pass.
+    NoLastFeed,
+    /// What is fed back has versions of an incarnation that the kept copy knows.
+    SameIncarnation,
+    /// The window of a rollback does not count.
+    NoCounts,
+    /// The kept copy is closed by its name.
+    UnfencedKept,
+    /// A rollback without a feed marks the kept copy only once its watchdog runs.
+    LateMark,
+    /// A target is deleted by its name alone.
+    UnfencedDelete,
+    /// A redirect is taken back without feeding back.
+    NoFeedBack,
+    /// A redirect is taken back without waiting for what is still sent on.
+    NoUndoDrain,
+    /// What is fed back replaces whatever the source has.
+    UndoOverwrites,
 }
 
 /// A sabotage, where it shows, and which promises may break by it.
@@ -70,7 +90,7 @@ const fn control(sabotage: S, scenario: &'static str, breaks: I) -> Control {
 }
 
 /// Every negative control.
-pub const CONTROLS: [Control; 21] = [
+pub const CONTROLS: [Control; 41] = [
     control(S::PlainWrites, "late bulks", I::NothingStale),
     control(S::EndAtMaxSeqNo, "copy", I::NothingLost),
     control(S::RefreshFirst, "copy", I::NothingLost),
@@ -92,6 +112,26 @@ pub const CONTROLS: [Control; 21] = [
     control(S::RedirectByVersion, "redirect", I::NothingStale),
     control(S::NoDrain, "redirect", I::NothingRefused),
     control(S::RedirectUnblocked, "redirect", I::OneTaker),
+    control(S::NoLastFeed, "rollback", I::NothingStale),
+    control(S::NoBlock, "rollback", I::OneTaker),
+    control(S::BlockBySettings, "rollback", I::OneTaker),
+    control(S::SameIncarnation, "rollback", I::NothingStale),
+    control(S::NoCounts, "rollback", I::NothingResurrected),
+    control(S::UnfencedSwitch, "rollback late", I::OneTaker),
+    control(S::LateClose, "rollback late", I::NotLeftClosed),
+    control(S::UnfencedOpening, "rollback and crash", I::OneTaker),
+    control(S::NoWatchdog, "rollback and crash", I::NotLeftClosed),
+    control(S::UnfencedBulks, "rollback taken over", I::OwnConflicts),
+    control(S::NoFirstMark, "rollback taken over", I::OwnConflicts),
+    control(S::UnfencedKept, "end of the watch", I::NotLeftClosed),
+    control(S::UnfencedKept, "rollback without a feed", I::NotLeftClosed),
+    control(S::LateMark, "rollback without a feed", I::NotLeftClosed),
+    control(S::LateClose, "abandon", I::NotLeftClosed),
+    control(S::OpenWithoutMarks, "begun anew after a cutover", I::NothingStale),
+    control(S::UnfencedDelete, "begun anew", I::NotLeftClosed),
+    control(S::NoFeedBack, "redirect taken back", I::NothingStale),
+    control(S::NoUndoDrain, "redirect taken back", I::NothingStale),
+    control(S::UndoOverwrites, "redirect taken back", I::NothingStale),
 ];
 
 impl fmt::Display for Sabotage {
@@ -117,7 +157,17 @@ impl fmt::Display for Sabotage {
             S::RedirectByVersion => "a redirect with external versions in the last pass",
             S::NoDrain => "a redirect without the drains",
             S::RedirectUnblocked => "a redirect without block and drains",
-            S::NoFirstMark => "a target without a first mark",
+            S::NoFirstMark => "a target or a kept copy without a first mark",
+            S::OpenWithoutMarks => "opening where there are no marks",
+            S::NoLastFeed => "a rollback without the last feed",
+            S::SameIncarnation => "a feed in an incarnation that is there",
+            S::NoCounts => "a rollback without counts in the window",
+            S::UnfencedKept => "closing the kept copy by its name",
+            S::NoFeedBack => "a redirect taken back without feeding back",
+            S::NoUndoDrain => "a redirect taken back without the drain",
+            S::UndoOverwrites => "feeding back over what is newer",
+            S::UnfencedDelete => "giving up by a plain delete",
+            S::LateMark => "a rollback that marks the kept copy after its watchdog",
         })
     }
 }

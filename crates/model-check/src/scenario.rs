@@ -23,6 +23,36 @@ pub struct Budget {
     pub refreshes: u8,
     /// Dead letters that are written after the switch.
     pub replays: u8,
+    /// Requests to close that arrive after they were given up.
+    pub late_closes: u8,
+    /// Watches over the way back that end, as their time is over.
+    pub watch_ends: u8,
+    /// Processes that are started to give the part up.
+    pub abandons: u8,
+}
+
+/// Which way documents and names go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the source to the target.
+    Forward,
+    /// Back: after the switch, from the target to the kept copy. What is called source in the world is
+    /// the target then, and what is called target the kept copy.
+    Back,
+    /// The same, but what was written since the switch stays behind.
+    BackAlone,
+}
+
+/// In which moment a scenario begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begins {
+    /// The target was made, or on the way back the names have moved; a process works on the part.
+    Made,
+    /// A process has closed the source for a cutover and died; its watchdog lives. Another one gives the
+    /// part up.
+    Closed,
+    /// The target was made; a process gives the part up.
+    GivenUp,
 }
 
 /// A scenario.
@@ -50,6 +80,10 @@ pub struct Scenario {
     pub calm: bool,
     /// Whether the cutover redirects writes; the application only indexes then.
     pub redirect: bool,
+    /// Which way documents and names go.
+    pub way: Way,
+    /// In which moment it begins.
+    pub begins: Begins,
 }
 
 const NOTHING: Budget = Budget {
@@ -63,6 +97,9 @@ const NOTHING: Budget = Budget {
     give_ups: 0,
     refreshes: 0,
     replays: 0,
+    late_closes: 0,
+    watch_ends: 0,
+    abandons: 0,
 };
 
 /// A scenario with one lane, and nothing that is out of the ordinary.
@@ -78,10 +115,15 @@ const PLAIN: Scenario = Scenario {
     alone: false,
     calm: false,
     redirect: false,
+    way: Way::Forward,
+    begins: Begins::Made,
 };
 
+/// A rollback. The old name is an alias then, so that no index goes.
+const ROLLBACK: Scenario = Scenario { alias: true, way: Way::Back, ..PLAIN };
+
 /// Every scenario, with as much as fits continuous integration.
-pub const SCENARIOS: [Scenario; 9] = [
+pub const SCENARIOS: [Scenario; 19] = [
     Scenario {
         name: "copy",
         budget: Budget { writes: 2, refreshes: 1, ..NOTHING },
@@ -134,6 +176,68 @@ pub const SCENARIOS: [Scenario; 9] = [
         budget: Budget { writes: 3, ..NOTHING },
         alias: true,
         calm: true,
+        redirect: true,
+        ..PLAIN
+    },
+    Scenario { name: "rollback", budget: Budget { writes: 2, ..NOTHING }, ids: 1, ..ROLLBACK },
+    Scenario {
+        name: "rollback and crash",
+        budget: Budget { writes: 1, crashes: 1, starts: 1, ..NOTHING },
+        ids: 1,
+        ..ROLLBACK
+    },
+    Scenario {
+        name: "rollback late",
+        budget: Budget { writes: 1, late_switches: 1, late_closes: 1, give_ups: 1, ..NOTHING },
+        ids: 1,
+        ..ROLLBACK
+    },
+    Scenario {
+        name: "rollback taken over",
+        budget: Budget { writes: 1, starts: 1, ..NOTHING },
+        ids: 1,
+        calm: true,
+        ..ROLLBACK
+    },
+    Scenario {
+        name: "end of the watch",
+        budget: Budget { starts: 1, watch_ends: 1, ..NOTHING },
+        ids: 1,
+        ..ROLLBACK
+    },
+    Scenario {
+        name: "rollback without a feed",
+        budget: Budget { writes: 1, crashes: 1, starts: 1, ..NOTHING },
+        ids: 1,
+        way: Way::BackAlone,
+        ..ROLLBACK
+    },
+    Scenario {
+        name: "abandon",
+        budget: Budget { writes: 1, crashes: 1, late_closes: 1, abandons: 1, ..NOTHING },
+        ids: 1,
+        ..PLAIN
+    },
+    Scenario {
+        name: "begun anew",
+        budget: Budget { writes: 1, starts: 1, ..NOTHING },
+        ids: 1,
+        begins: Begins::GivenUp,
+        ..PLAIN
+    },
+    Scenario {
+        name: "begun anew after a cutover",
+        budget: Budget { writes: 1, starts: 1, ..NOTHING },
+        ids: 1,
+        calm: true,
+        begins: Begins::Closed,
+        ..PLAIN
+    },
+    Scenario {
+        name: "redirect taken back",
+        budget: Budget { writes: 3, crashes: 1, give_ups: 1, ..NOTHING },
+        ids: 1,
+        alias: true,
         redirect: true,
         ..PLAIN
     },

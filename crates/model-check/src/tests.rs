@@ -63,6 +63,16 @@ scenarios! {
     failover_and_crash: "failover and crash",
     machine_lost: "machine lost",
     redirect: "redirect",
+    rollback: "rollback",
+    rollback_and_crash: "rollback and crash",
+    rollback_late: "rollback late",
+    rollback_taken_over: "rollback taken over",
+    end_of_the_watch: "end of the watch",
+    rollback_without_a_feed: "rollback without a feed",
+    abandon: "abandon",
+    begun_anew: "begun anew",
+    begun_anew_after_a_cutover: "begun anew after a cutover",
+    redirect_taken_back: "redirect taken back",
 }
 
 controls! {
@@ -87,4 +97,14 @@ controls! {
     the_drains_of_a_redirect: NoDrain,
     block_and_drains_of_a_redirect: RedirectUnblocked,
     the_closing_mark: LateClose,
+    the_last_feed: NoLastFeed,
+    the_incarnation_of_the_way_back: SameIncarnation,
+    the_counts_of_the_way_back: NoCounts,
+    the_fence_of_the_kept_copy: UnfencedKept,
+    the_mark_before_the_watchdog: LateMark,
+    marks_where_there_are_none: OpenWithoutMarks,
+    the_fence_of_giving_up: UnfencedDelete,
+    feeding_back_what_was_redirected: NoFeedBack,
+    the_drain_before_feeding_back: NoUndoDrain,
+    the_ends_of_a_redirect: UndoOverwrites,
 }

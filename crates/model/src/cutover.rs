@@ -13,8 +13,12 @@
 //!   away, or the switch the whole index, a late one finds nothing. By the index's name it would close
 //!   whatever that name stands for by then.
 //!
-//! A target is made with the opening mark of epoch 0. So until the switch there is always a mark, and
-//! whoever puts another one there has to take one that he saw.
+//! - The *giving-up* mark stands on the source while the part is given up. Requests that fence or delete
+//!   the target name it; whoever begins the part anew takes it away first.
+//!
+//! A target is made with the opening mark of epoch 0, and so is the kept copy, which has the marks after
+//! the switch. So until the switch, and until the way back is done, there is always a mark, and whoever
+//! puts another one there has to take one that he saw.
 
 use crate::id::{AliasName, Epoch, IndexName};
 
@@ -38,6 +42,19 @@ pub const CLOSING_ALIAS: &str = "segue-close-";
 /// The name of the closing mark of `epoch` on `index`.
 pub fn closing_mark(index: &IndexName, epoch: Epoch) -> AliasName {
     AliasName::new(format!("{CLOSING_ALIAS}{index}-{epoch}"))
+}
+
+/// What the names of the marks begin with that stand on a source that is being given up.
+pub const GIVING_UP_ALIAS: &str = "segue-abandon-";
+
+/// The name of the mark on `source` by which the process `by` removes what was made for it.
+pub fn giving_up_mark(source: &IndexName, by: &str) -> AliasName {
+    AliasName::new(format!("{GIVING_UP_ALIAS}{source}-{by}"))
+}
+
+/// Whether `alias` is a mark of whoever gives a part up.
+pub fn is_giving_up_mark(alias: &str) -> bool {
+    alias.starts_with(GIVING_UP_ALIAS)
 }
 
 /// Whether `alias` is a closing mark of any part.
@@ -72,7 +89,9 @@ impl Mark {
 
     /// Whether `alias` is a mark of any part.
     pub fn is_one(alias: &str) -> bool {
-        [WRITE_ALIAS, OPENING_ALIAS, CLOSING_ALIAS].iter().any(|begin| alias.starts_with(begin))
+        [WRITE_ALIAS, OPENING_ALIAS, CLOSING_ALIAS, GIVING_UP_ALIAS]
+            .iter()
+            .any(|begin| alias.starts_with(begin))
     }
 }
 
@@ -118,7 +137,9 @@ pub enum BackOut {
         /// Whose opening mark.
         epoch: Epoch,
     },
-    /// Open the source: somebody removed the marks by hand, or the target is gone.
+    /// Open the source by the closing mark it bears, if it bears one: somebody removed the other marks by
+    /// hand, or the target is gone. Without one nothing of this cutover is closed any more, and who opened
+    /// all the same could open what a later one has closed.
     OpenUnmarked,
 }
 
@@ -154,6 +175,9 @@ mod tests {
             assert_eq!(Mark::of(alias.as_str(), &target), Some(mark));
             assert!(Mark::is_one(alias.as_str()));
         }
+        let giving_up = giving_up_mark(&target, "77-1");
+        assert!(Mark::is_one(giving_up.as_str()) && is_giving_up_mark(giving_up.as_str()));
+        assert_eq!(Mark::of(giving_up.as_str(), &target), None, "it is on another index");
         let closing = closing_mark(&target, Epoch(3));
         assert!(Mark::is_one(closing.as_str()) && is_closing_mark(closing.as_str()));
         assert_eq!(Mark::of(closing.as_str(), &target), None, "it is on another index");

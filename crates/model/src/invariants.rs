@@ -19,7 +19,7 @@ pub enum Invariant {
     NothingStale,
     /// P4: at most one index takes the writes of a name.
     OneTaker,
-    /// P5: a source that is closed has somebody who will open it.
+    /// P5: a source that is closed has somebody who will open it. So has whatever serves by its name.
     NotLeftClosed,
     /// P6: everybody who works knows a beginning of the one journal.
     OneJournal,

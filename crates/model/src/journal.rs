@@ -72,6 +72,9 @@ pub struct Before {
     pub settings: BTreeMap<String, Value>,
     /// The fingerprint of the recipe's pipeline, without the rows of its lookups.
     pub pipeline: String,
+    /// Whether the kept copy is made with a mark, so that it has one as long as there is a way back.
+    /// Older versions made it without.
+    pub marked: bool,
 }
 
 /// What the cutover's window cost.

@@ -45,6 +45,7 @@ pub struct Faults {
     rng: Rng,
     only: Option<String>,
     rates: Vec<(Fault, u16)>,
+    spared: u32,
     left: u32,
 }
 
@@ -53,7 +54,7 @@ impl Faults {
     /// requests come in the same order.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Self { rng: Rng::with_seed(seed), only: None, rates: Vec::new(), left: u32::MAX }
+        Self { rng: Rng::with_seed(seed), only: None, rates: Vec::new(), spared: 0, left: u32::MAX }
     }
 
     /// Adds a fault that strikes so many requests of a thousand.
@@ -70,6 +71,13 @@ impl Faults {
         self
     }
 
+    /// The first so many of the requests that are meant are not struck.
+    #[must_use]
+    pub fn after(mut self, count: u32) -> Self {
+        self.spared = count;
+        self
+    }
+
     /// At most so many faults in all; then the proxy is faithful.
     #[must_use]
     pub fn at_most(mut self, count: u32) -> Self {
@@ -80,6 +88,10 @@ impl Faults {
     fn strike(&mut self, path: &str) -> Option<Fault> {
         let meant = self.only.as_ref().is_none_or(|text| path.contains(text.as_str()));
         if !meant || self.left == 0 {
+            return None;
+        }
+        if self.spared > 0 {
+            self.spared -= 1;
             return None;
         }
         let mut dice = self.rng.u16(..1_000);

@@ -7,6 +7,7 @@ use segue_model::id::{IndexName, IndexUuid};
 use segue_model::part::PartState;
 use serde_json::json;
 
+use super::claim::Claim;
 use super::{Abandoned, Left};
 use crate::error::{Doing, Error};
 use crate::session::Session;
@@ -88,7 +89,11 @@ impl Found {
 
     /// Takes the write aliases from the target, so that nothing that is still on its way lands there,
     /// also where the target stays.
-    pub(super) async fn fence(&self, session: &Session) -> Result<(), Error> {
+    pub(super) async fn fence(
+        &self,
+        session: &Session,
+        claim: Option<&Claim>,
+    ) -> Result<(), Error> {
         let Some(target) = self.target.as_ref().filter(|target| target.foreign.is_none()) else {
             return Ok(());
         };
@@ -99,12 +104,13 @@ impl Found {
             let Some(there) = cluster.index(name).await.doing(fencing)? else { return Ok(()) };
             let ours = there.aliases.into_keys().filter(|alias| Mark::is_one(alias));
             let index = || name.to_owned();
-            let actions: Vec<_> = ours
+            let mut actions: Vec<_> = ours
                 .map(|alias| AliasAction::Remove { index: index(), alias, must_exist: true })
                 .collect();
             if actions.is_empty() {
                 return Ok(());
             }
+            actions.extend(claim.into_iter().flat_map(Claim::still));
             match cluster.update_aliases(&actions).await {
                 Err(error) if matches!(error.class(), Class::NotFound | Class::MaybeApplied) => {}
                 answer => answer.doing(fencing)?,
@@ -118,14 +124,21 @@ impl Found {
     pub(super) async fn remove(
         &self,
         session: &Session,
+        claim: Option<&Claim>,
         outcome: &mut Abandoned,
     ) -> Result<(), Error> {
         for thing in self.target.iter().chain(&self.keep) {
             match thing.foreign.clone().or_else(|| thing.is_read()) {
-                None => {
-                    delete(session, &self.part, &thing.index.name).await?;
-                    outcome.removed.push(thing.in_words());
-                }
+                None => match claim {
+                    Some(claim) => {
+                        delete_by(session, &self.part, &thing.index.name, claim).await?;
+                        outcome.removed.push(thing.in_words());
+                    }
+                    None => {
+                        let why = format!("{} is no index any more", self.part);
+                        outcome.left.push(Left { what: thing.in_words(), why });
+                    }
+                },
                 Some(why) => outcome.left.push(Left { what: thing.in_words(), why }),
             }
         }
@@ -175,6 +188,25 @@ pub(crate) fn is_clone_of(index: &IndexState, uuid: Option<&IndexUuid>) -> bool 
     from.is_some() && from == uuid.map(IndexUuid::as_str)
 }
 
+/// Deletes an index in a request that is refused once the claim is gone: what comes late must not take what
+/// somebody has begun anew since.
+async fn delete_by(
+    session: &Session,
+    part: &IndexName,
+    index: &str,
+    claim: &Claim,
+) -> Result<(), Error> {
+    let deleting = || format!("deleting {index}");
+    let cluster = session.cluster();
+    let mut actions = claim.still().to_vec();
+    actions.push(AliasAction::RemoveIndex { index: index.to_owned() });
+    match cluster.update_aliases(&actions).await {
+        Err(error) if matches!(error.class(), Class::NotFound | Class::MaybeApplied) => {}
+        answer => answer.doing(deleting)?,
+    }
+    is_gone(session, part, index).await
+}
+
 /// Deletes an index, and looks whether it is gone: an answer that was lost decides nothing.
 pub(crate) async fn delete(session: &Session, part: &IndexName, index: &str) -> Result<(), Error> {
     let deleting = || format!("deleting {index}");
@@ -183,7 +215,12 @@ pub(crate) async fn delete(session: &Session, part: &IndexName, index: &str) -> 
         Err(error) if matches!(error.class(), Class::NotFound | Class::MaybeApplied) => {}
         answer => answer.doing(deleting)?,
     }
-    if cluster.index(index).await.doing(deleting)?.is_some() {
+    is_gone(session, part, index).await
+}
+
+async fn is_gone(session: &Session, part: &IndexName, index: &str) -> Result<(), Error> {
+    let deleting = || format!("deleting {index}");
+    if session.cluster().index(index).await.doing(deleting)?.is_some() {
         let how = format!("{index} was deleted and is there again");
         return Err(Error::TakenOver { part: part.clone(), how });
     }

@@ -7,6 +7,7 @@
 //! deleted. A crash in between is finished by the next `abandon` or `run`; every step may be repeated,
 //! and on a part that is given up already the same looks are made, for what arrived late.
 
+pub(crate) mod claim;
 pub(crate) mod forget;
 mod found;
 
@@ -29,6 +30,7 @@ use crate::lease_store::{Claimed, Held};
 use crate::part_run::PartRun;
 use crate::report::PartError;
 use crate::session::Session;
+use claim::Claim;
 
 /// How often it is tried again where another process was faster.
 const TRIES: u32 = 10;
@@ -125,15 +127,20 @@ async fn give_up(run: &mut PartRun, outcome: &mut Abandoned) -> Result<(), Error
         // Whoever works on the part has lost it by now, and learns it sooner this way.
         forget::lease(&run.session, run.source()).await?;
     }
+    // Before the look at the journal, which comes with the lease: who begins the part anew in between finds
+    // the mark, and takes it away.
+    let claim = Claim::put(&run.session, run.source()).await?;
     let held = take_lease(run).await?;
     let finished = tokio::select! {
-        finished = finish(run, outcome) => finished,
+        finished = finish(run, claim.as_ref(), outcome) => finished,
         () = held.lost() => Err(taken_over(run.source(), "the lease was lost")),
     };
     // Not given back: nobody may take it before it is removed.
     drop(held);
     forget::lease(&run.session, run.source()).await?;
     finished?;
+    // Also those of processes that died: whoever lives and has one begins again.
+    claim::clear(&run.session, run.source()).await?;
     look_at_source(run, outcome).await
 }
 
@@ -155,12 +162,20 @@ async fn take_lease(run: &mut PartRun) -> Result<Held, Error> {
             Claimed::Theirs(_) => session.sleep(BETWEEN).await?,
         }
     };
-    let now = session.journal().read().await?.parts.remove(run.source());
-    if now.is_none_or(|now| now.records != run.state.records) {
+    if let Err(moved_on) = look_at_journal(run).await {
         held.give_back().await;
-        return Err(taken_over(run.source(), "the journal has moved on"));
+        return Err(moved_on);
     }
     Ok(held)
+}
+
+/// Fails if the journal has moved on.
+async fn look_at_journal(run: &PartRun) -> Result<(), Error> {
+    let now = run.session.journal().read().await?.parts.remove(run.source());
+    if now.is_none_or(|now| now.records != run.state.records) {
+        return Err(taken_over(run.source(), "the journal has moved on"));
+    }
+    Ok(())
 }
 
 /// Takes a cutover back that was begun, or finds that it had switched. Whatever an application wrote
@@ -189,12 +204,16 @@ async fn check(run: &PartRun) -> Result<(), Error> {
 }
 
 /// Removes everything, and journals that it is done.
-async fn finish(run: &mut PartRun, outcome: &mut Abandoned) -> Result<(), Error> {
+async fn finish(
+    run: &mut PartRun,
+    claim: Option<&Claim>,
+    outcome: &mut Abandoned,
+) -> Result<(), Error> {
     let source = run.source().clone();
     outcome.left.clear();
     let found = Found::look(&run.session, &source, &run.state).await?;
-    found.fence(&run.session).await?;
-    found.remove(&run.session, outcome).await?;
+    found.fence(&run.session, claim).await?;
+    found.remove(&run.session, claim, outcome).await?;
     forget::everything(&run.session, &source, &mut outcome.removed).await?;
     if run.state.phase == Phase::Abandoning {
         run.record(Event::Abandoned).await?;
@@ -225,7 +244,9 @@ pub(crate) async fn begin_anew(run: &mut PartRun) -> Result<(), Error> {
     let mut outcome = Abandoned::nothing_yet(run.source());
     // The plan may have another target by now: this is about what the journal says was made.
     let mut known = PartRun::known(&run.session, run.source(), run.state.clone());
-    finish(&mut known, &mut outcome).await?;
+    let claim = Claim::put(&run.session, run.source()).await?;
+    look_at_journal(run).await?;
+    finish(&mut known, claim.as_ref(), &mut outcome).await?;
     if !outcome.left.is_empty() {
         let left = outcome.left.into_iter();
         let words =

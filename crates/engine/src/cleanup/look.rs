@@ -45,12 +45,14 @@ async fn found(cluster: &Cluster, index: &IndexName) -> Result<Option<Found>, Er
         return Ok(Some(Found::default()));
     }
     Ok(there.map(|there| {
+        // A mark shows nobody any document.
+        let names = there.aliases.into_keys().filter(|alias| !is_write_alias(alias));
         let made = &there.mappings["_meta"]["segue"];
         let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
         Found {
             cloned_from: text(&there.settings["index.resize.source.uuid"]),
             made_by: text(&made["migration"]).zip(text(&made["part"])),
-            aliases: there.aliases.into_keys().map(AliasName::new).collect(),
+            aliases: names.map(AliasName::new).collect(),
             uuid: there.uuid,
             documents: there.docs,
             bytes: there.bytes,

@@ -10,7 +10,7 @@ use segue_model::part::Cutover;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::marks::{Marks, Patience, patiently};
+use super::marks::{Marks, Opened, Patience, patiently};
 use super::redirect::{self, Note, NoteKey};
 use super::switch::is_switched;
 use crate::error::{Doing, Error};
@@ -105,10 +105,15 @@ async fn try_back_out(cluster: &Cluster, fence: &Fence) -> Result<TakenBack, Err
         Ok(opening) => opening,
         Err(ended) => return Ok(ended),
     };
-    if !marks.open(&fence.source, opening).await.doing(doing)? {
-        return Err(Error::Contradiction(vec![format!(
-            "{source} is neither an index nor a name of {target}"
-        )]));
+    let attempt = fence.attempt.as_ref().map_or(Epoch(0), |attempt| attempt.epoch);
+    match marks.open(&fence.source, opening, attempt).await.doing(doing)? {
+        Opened::Open => {}
+        Opened::Nothing => return Ok(TakenBack::Back),
+        Opened::NoIndex => {
+            return Err(Error::Contradiction(vec![format!(
+                "{source} is neither an index nor a name of {target}"
+            )]));
+        }
     }
     let mut rest = moved_back(fence, &on_target);
     if let Some(keep) = cluster.index(fence.keep.as_str()).await.doing(doing)? {

@@ -36,7 +36,7 @@ pub(super) async fn look(run: &PartRun) -> Result<Option<Before>, Error> {
         .map(|(name, props)| (AliasName::new(name), as_journalled(props)))
         .collect();
     let pipeline = run.session.recipe().pipeline_fingerprint();
-    Ok(Some(Before { aliases, settings, pipeline }))
+    Ok(Some(Before { aliases, settings, pipeline, marked: true }))
 }
 
 fn as_journalled(props: segue_cluster::AliasProps) -> AliasProps {

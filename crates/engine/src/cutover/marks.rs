@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use segue_cluster::{AliasAction, AliasProps, Cluster};
-use segue_model::cutover::{BackOut, Evidence, Mark, back_out};
-use segue_model::id::IndexName;
+use segue_model::cutover::{BackOut, Evidence, Mark, back_out, closing_mark};
+use segue_model::id::{Epoch, IndexName};
 
 use super::{TakenBack, closing};
 use crate::error::Error;
@@ -44,6 +44,17 @@ where
             answer => return answer,
         }
     }
+}
+
+/// What became of an opening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// It takes writes.
+    Open,
+    /// There are no marks of any kind: nothing is closed that is to be opened here.
+    Nothing,
+    /// There is no index of that name.
+    NoIndex,
 }
 
 /// The marks of a part: where they stand, and whose names they carry.
@@ -102,27 +113,34 @@ impl Marks<'_> {
     }
 
     /// Opens `closed`, by `opening` where there is one; its closing marks go first, so that nothing that
-    /// is still on its way closes it again. `false` if it is no index.
+    /// is still on its way closes it again. Without, by the closing mark of the `attempt`: where it bears
+    /// none it is not closed by what is taken back here, but perhaps by who has begun anew since.
     pub(crate) async fn open(
         &self,
         closed: &IndexName,
         opening: Option<Mark>,
-    ) -> Result<bool, segue_cluster::Error> {
+        attempt: Epoch,
+    ) -> Result<Opened, segue_cluster::Error> {
+        let own = closing_mark(closed, attempt);
         let closed = closed.as_str();
-        let Some(there) = self.cluster.index(closed).await? else { return Ok(false) };
+        let Some(there) = self.cluster.index(closed).await? else { return Ok(Opened::NoIndex) };
+        let Some(opening) = opening else {
+            if !there.aliases.contains_key(own.as_str()) {
+                return Ok(Opened::Nothing);
+            }
+            self.cluster.unblock_writes_by(closed, own.as_str()).await?;
+            let (index, alias) = (closed.to_owned(), own.to_string());
+            let unmark = AliasAction::Remove { index, alias, must_exist: false };
+            self.cluster.update_aliases(&[unmark]).await?;
+            return Ok(Opened::Open);
+        };
         let unmark = closing::unmark(closed, &there.aliases);
         if !unmark.is_empty() {
-            let still = opening.into_iter().flat_map(|mark| self.still(mark));
-            let actions: Vec<_> = still.chain(unmark).collect();
+            let actions: Vec<_> = self.still(opening).into_iter().chain(unmark).collect();
             self.cluster.update_aliases(&actions).await?;
         }
-        match opening {
-            Some(mark) => {
-                let mark = mark.alias(self.target);
-                self.cluster.unblock_writes_by(closed, mark.as_str()).await?;
-            }
-            None => self.cluster.unblock_writes(closed).await?,
-        }
-        Ok(true)
+        let mark = opening.alias(self.target);
+        self.cluster.unblock_writes_by(closed, mark.as_str()).await?;
+        Ok(Opened::Open)
     }
 }

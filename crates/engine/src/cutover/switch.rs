@@ -1,7 +1,8 @@
 //! Moving the names.
 
 use segue_cluster::{AliasAction, AliasProps, Class, Cluster};
-use segue_model::id::IndexName;
+use segue_model::cutover::Mark;
+use segue_model::id::{Epoch, IndexName};
 use segue_model::plan::AliasMove;
 use serde_json::json;
 
@@ -9,7 +10,7 @@ use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
 
 /// Makes the copy of the closed source that stays for the way back: hard links, blocked, with no
-/// pipelines and no aliases.
+/// pipelines and no aliases but a first mark.
 pub(super) async fn keep_copy(run: &PartRun) -> Result<(), Error> {
     let (source, keep) = (run.source().as_str(), run.planned.keep.as_str());
     let keeping = || format!("keeping a copy of {source} as {keep}");
@@ -20,13 +21,16 @@ pub(super) async fn keep_copy(run: &PartRun) -> Result<(), Error> {
     }
     let index = cluster.index(source).await.doing(keeping)?;
     let replicas = index.map_or(1, |index| index.replicas);
-    let body = json!({ "settings": {
+    // As with a target: so that of two processes which both begin to feed back one succeeds.
+    let mark = Mark::Opening(Epoch(0)).alias(run.target());
+    let settings = json!({
         "index.blocks.write": true,
         "index.number_of_replicas": replicas,
         "index.default_pipeline": "_none",
         "index.final_pipeline": "_none",
         "index.hidden": true
-    }});
+    });
+    let body = json!({ "settings": settings, "aliases": { mark.as_str(): { "is_hidden": true } } });
     cluster.clone_index(source, keep, &body).await.doing(keeping)
 }
 

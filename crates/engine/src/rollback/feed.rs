@@ -54,7 +54,8 @@ impl Feed {
             }
         };
         next_epoch(run).await?;
-        open_kept(run, place).await?;
+        mark_kept(run, place).await?;
+        place.open(run).await?;
         let rewrite = Rewrite::FIRST;
         let versioning = Versioning::Ours;
         let lineage = Lineage { incarnation, rewrite, versioning, ..run.lineage() };
@@ -133,25 +134,31 @@ pub(super) async fn next_epoch(run: &mut PartRun) -> Result<(), Error> {
     run.record(Event::EpochOpened { epoch }).await
 }
 
-/// Puts the announced write alias on the kept copy, every older mark out of force, and lets writes in.
-pub(super) async fn open_kept(run: &PartRun, place: &Place) -> Result<(), Error> {
+/// Puts the announced write alias on the kept copy, and every older mark out of force. There is one as long
+/// as there is a way back: who finds none comes too late, and what serves by now must not be fed.
+pub(super) async fn mark_kept(run: &PartRun, place: &Place) -> Result<(), Error> {
     let kept = place.kept.as_str();
     let opening = || format!("opening {kept} for what was written since the switch");
     let cluster = run.session.cluster();
     let copy = cluster.index(kept).await.doing(opening)?.or_gone(kept)?;
     let epoch = run.state.epoch.unwrap_or(Epoch(0));
     let marks = Marks { cluster, on: &place.kept, target: run.target() };
-    let Some(older) = supersede(&marks.among(&copy.aliases), epoch) else {
+    let seen = marks.among(&copy.aliases);
+    if seen.is_empty() && place.is_marked() {
+        let how = format!("{kept} has no mark any more: the names have moved back");
+        return Err(Error::TakenOver { part: run.source().clone(), how });
+    }
+    let Some(older) = supersede(&seen, epoch) else {
         let how = format!("a later epoch than {epoch} is in force on {kept}");
         return Err(Error::TakenOver { part: run.source().clone(), how });
     };
     let mut actions: Vec<_> = older.into_iter().map(|mark| marks.remove(mark)).collect();
     actions.push(marks.add(Mark::Write(epoch)));
-    cluster.update_aliases(&actions).await.doing(opening)?;
-    place.open(run).await
+    cluster.update_aliases(&actions).await.doing(opening)
 }
 
-/// Ends the feed: no mark of ours is left, and the kept copy takes no writes.
+/// Ends the feed: the kept copy takes no writes, and nobody's write alias is on it. An opening mark is left,
+/// which shuts out whoever announced an earlier epoch.
 pub(crate) async fn close_kept(run: &PartRun, place: &Place) -> Result<(), Error> {
     let kept = place.kept.as_str();
     let closing = || format!("closing {kept}");
@@ -160,8 +167,10 @@ pub(crate) async fn close_kept(run: &PartRun, place: &Place) -> Result<(), Error
     let copy = cluster.index(kept).await.doing(closing)?.or_gone(kept)?;
     let marks = Marks { cluster, on: &place.kept, target: run.target() };
     let seen = marks.among(&copy.aliases);
-    let actions: Vec<_> = seen.into_iter().map(|mark| marks.remove(mark)).collect();
-    if actions.is_empty() { Ok(()) } else { cluster.update_aliases(&actions).await.doing(closing) }
+    let last = Mark::Opening(run.state.epoch.unwrap_or(Epoch(0)));
+    let mut actions: Vec<_> = seen.into_iter().map(|mark| marks.remove(mark)).collect();
+    actions.push(marks.add(last));
+    cluster.update_aliases(&actions).await.doing(closing)
 }
 
 trait OrGone<T> {

@@ -198,6 +198,8 @@ async fn move_only(run: &mut PartRun, part: &mut PartBack) -> Result<(), Error> 
     let place = Place::look(run).await?;
     place.check_health(run).await?;
     feed::next_epoch(run).await?;
+    // Before the watchdog is there: it has to find a mark to take.
+    feed::mark_kept(run, &place).await?;
     move_names(run, &place, None, part).await
 }
 
@@ -222,7 +224,7 @@ async fn move_names(
     let watchdog = Watchdog::start(run, undo, max_pause + GRACE).await?;
     run.record(Event::RollbackStarted { discards: window.is_none() }).await?;
     if window.is_none() {
-        feed::open_kept(run, place).await?;
+        place.open(run).await?;
     }
     let closed = Instant::now();
     let left = || max_pause.saturating_sub(closed.elapsed());

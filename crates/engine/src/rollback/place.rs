@@ -102,9 +102,14 @@ impl Place {
         Ok(())
     }
 
+    /// Whether the copy has a mark as long as there is a way back: older versions made it without.
+    pub(super) fn is_marked(&self) -> bool {
+        self.before.as_ref().is_some_and(|before| before.marked)
+    }
+
     /// Lets our writes in: without pipelines, with every write on disk, with deletes remembered.
     pub(super) async fn open(&self, run: &PartRun) -> Result<(), Error> {
-        self.set(
+        self.set_marked(
             run,
             &json!({
                 "index.blocks.write": null,
@@ -120,20 +125,20 @@ impl Place {
 
     /// Closes the copy again: nothing is carried back any more.
     pub(crate) async fn close(&self, run: &PartRun) -> Result<(), Error> {
-        self.set(run, &json!({ "index.blocks.write": true })).await
+        self.set_marked(run, &json!({ "index.blocks.write": true })).await
     }
 
     /// The pipelines that the old index had: whoever writes by its name next finds them.
     pub(super) async fn set_pipelines(&self, run: &PartRun) -> Result<(), Error> {
         let pipelines: Map<String, Value> =
             self.settings().into_iter().filter(|(name, _)| name.ends_with("_pipeline")).collect();
-        self.set(run, &Value::Object(pipelines)).await
+        self.set_marked(run, &Value::Object(pipelines)).await
     }
 
     /// Every setting that the copy has otherwise than the old index had.
     pub(super) async fn restore(&self, run: &PartRun) -> Result<(), Error> {
         let settings: Map<String, Value> = self.settings().into_iter().collect();
-        self.set(run, &Value::Object(settings)).await
+        self.put(run, self.kept.as_str(), &Value::Object(settings)).await
     }
 
     fn settings(&self) -> BTreeMap<String, Value> {
@@ -143,8 +148,14 @@ impl Place {
         settings
     }
 
-    async fn set(&self, run: &PartRun, settings: &Value) -> Result<(), Error> {
+    /// By a request that names the write alias, too: the engine refuses it once another epoch is in force,
+    /// or the names have moved back.
+    async fn set_marked(&self, run: &PartRun, settings: &Value) -> Result<(), Error> {
+        self.put(run, &format!("{},{}", self.kept, run.write_alias()), settings).await
+    }
+
+    async fn put(&self, run: &PartRun, index: &str, settings: &Value) -> Result<(), Error> {
         let setting = || format!("changing the settings of {}", self.kept);
-        run.session.cluster().put_settings(self.kept.as_str(), settings).await.doing(setting)
+        run.session.cluster().put_settings(index, settings).await.doing(setting)
     }
 }

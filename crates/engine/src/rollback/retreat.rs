@@ -1,6 +1,6 @@
 //! Giving up a rollback: the target takes writes again.
 
-use segue_cluster::Cluster;
+use segue_cluster::{Class, Cluster};
 use segue_model::cutover::{Evidence, Mark};
 use segue_model::id::{Epoch, IndexName};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Place;
 use super::names::is_back;
-use crate::cutover::marks::{Marks, patiently};
+use crate::cutover::marks::{Marks, Opened, patiently};
 use crate::cutover::{Patience, TakenBack};
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
@@ -24,8 +24,16 @@ pub struct Retreat {
     pub kept: IndexName,
     /// The write alias of the rollback that is given up; none = of whichever there was.
     pub write_alias: Option<String>,
+    /// The epoch of the attempt, by the journal.
+    #[serde(default = "none")]
+    pub attempt: Epoch,
     /// Whether the kept copy is to take no writes any more.
     pub close_kept: bool,
+}
+
+/// No attempt has this epoch.
+fn none() -> Epoch {
+    Epoch(0)
 }
 
 impl Retreat {
@@ -36,6 +44,7 @@ impl Retreat {
             target: run.target().clone(),
             kept: place.kept.clone(),
             write_alias: Some(run.write_alias().to_string()),
+            attempt: run.state.epoch.unwrap_or(Epoch(0)),
             close_kept,
         }
     }
@@ -70,15 +79,21 @@ async fn try_give_way(cluster: &Cluster, retreat: &Retreat) -> Result<TakenBack,
         Ok(opening) => opening,
         Err(ended) => return Ok(ended),
     };
-    if !marks.open(&retreat.target, opening).await.doing(doing)? {
+    if marks.open(&retreat.target, opening, retreat.attempt).await.doing(doing)? == Opened::NoIndex
+    {
         return Err(Error::Contradiction(vec![format!(
             "{target} is gone, and {} does not stand for {kept}",
             retreat.name
         )]));
     }
-    if retreat.close_kept && copy.is_some() {
+    if let Some(mark) = opening.filter(|_| retreat.close_kept) {
+        let by = format!("{kept},{}", mark.alias(&retreat.target));
         let block = json!({ "index.blocks.write": true });
-        cluster.put_settings(kept, &block).await.doing(doing)?;
+        match cluster.put_settings(&by, &block).await {
+            // A later epoch has taken the mark: the copy is its own to open and close.
+            Err(error) if error.class() == Class::NotFound => {}
+            answer => answer.doing(doing)?,
+        }
     }
     Ok(TakenBack::Back)
 }

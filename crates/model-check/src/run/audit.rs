@@ -5,11 +5,11 @@
 use segue_model::audit::{Fate, Now, fate, gone_at};
 use segue_model::id::{SeqNo, Shard};
 use segue_model::position::Window;
-use segue_model::version::Incarnation;
 
 use super::{At, Sent};
 use crate::model::Model;
 use crate::sabotage::Sabotage;
+use crate::scenario::Way;
 use crate::world::World;
 use crate::world::target::{Bulk, Item};
 
@@ -19,7 +19,7 @@ impl Model {
         let run = &mut world.runs[number];
         let only_before = !self.keeps(Sabotage::AuditOnlyBefore) && run.in_window;
         if only_before || !self.keeps(Sabotage::NoAudit) {
-            return Self::audited(world, number);
+            return self.audited(world, number);
         }
         let listed = world.source.search(Window { from: SeqNo::NONE, to: run.position() });
         let mut gone = 0u8;
@@ -31,13 +31,14 @@ impl Model {
         }
         run.at = At::Ask(gone);
         if gone == 0 {
-            Self::audited(world, number);
+            self.audited(world, number);
         }
     }
 
     /// Asks for what is gone, and deletes what the source does not have.
     pub fn ask(&self, world: &mut World, number: usize, gone: u8) {
-        let epoch = self.journals().epoch(world.runs[number].known);
+        let known = world.runs[number].known;
+        let (epoch, (incarnation, _)) = (self.journals().epoch(known), self.lineage(known));
         let run = &world.runs[number];
         let mut documents = Vec::new();
         for id in (0..8u8).filter(|id| gone & (1 << id) != 0) {
@@ -51,10 +52,10 @@ impl Model {
             }
         }
         if documents.is_empty() {
-            return Self::audited(world, number);
+            return self.audited(world, number);
         }
         let item = |(id, at): &(u8, i64)| {
-            let gone = gone_at(Incarnation::FIRST, SeqNo(*at), Shard(0), 1);
+            let gone = gone_at(incarnation, SeqNo(*at), Shard(0), 1);
             Item { id: *id, value: None, version: gone.map_or(0, |gone| gone.version().0) }
         };
         let bulk = Bulk { epoch, items: documents.iter().map(item).collect(), seen: None };
@@ -68,11 +69,21 @@ impl Model {
         for (id, _) in &sent.documents {
             world.runs[number].inventory[usize::from(*id)] = None;
         }
-        Self::audited(world, number);
+        self.audited(world, number);
     }
 
-    fn audited(world: &mut World, number: usize) {
-        let run = &mut world.runs[number];
-        run.at = if run.in_window { At::NoteSwitching } else { At::NoteVerified };
+    /// What comes after the audit, or after a sweep.
+    pub fn audited(&self, world: &mut World, number: usize) {
+        let run = &world.runs[number];
+        let next = match (run.in_window, self.scenario.way) {
+            (true, Way::Forward) => At::NoteSwitching,
+            (false, Way::Forward) => At::NoteVerified,
+            // The copy holds every document of the target: where there are as many, they are the same.
+            (true, _) if !self.keeps(Sabotage::NoCounts) || world.counts_agree() => At::Move,
+            (true, _) if run.swept => return self.fail(world, number),
+            (false, _) if run.swept => At::NoteCutover,
+            _ => At::Sweep,
+        };
+        world.runs[number].at = next;
     }
 }

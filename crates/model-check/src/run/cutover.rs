@@ -3,9 +3,11 @@
 use segue_model::id::{Epoch, IndexName, SeqNo};
 use segue_model::journal::{CutoverWindow, Event};
 
-use super::At;
+use super::undo::Note;
+use super::{At, Run};
 use crate::model::Model;
 use crate::sabotage::Sabotage;
+use crate::scenario::Way;
 use crate::world::target::bit;
 use crate::world::writer::Hand;
 use crate::world::{Dog, World};
@@ -17,18 +19,25 @@ impl Model {
         match world.runs[number].at {
             At::NoteCutover => self.begin(world, number, epoch),
             At::Redirect => {
+                // By the closing mark, which needs the write alias.
+                if world.target.write & bit(epoch) == 0 {
+                    return self.fail(world, number);
+                }
                 world.source.redirecting = true;
                 world.runs[number].at = At::DrainRequests;
             }
             At::DrainRequests => self.redirected(world, number),
-            At::Close => {
-                // The closing mark: put there by the write mark, gone before the source is opened.
-                let late = world.target.write & bit(epoch) == 0;
-                if late && self.keeps(Sabotage::LateClose) {
+            At::MarkClosing => {
+                if world.target.write & bit(epoch) == 0 {
                     return self.fail(world, number);
                 }
-                world.source.closed =
-                    self.keeps(Sabotage::NoBlock) && self.keeps(Sabotage::RedirectUnblocked);
+                world.source.closing |= bit(epoch);
+                world.runs[number].at = At::Close;
+            }
+            At::Close => {
+                if !self.close(world, epoch) {
+                    return self.fail(world, number);
+                }
                 world.runs[number].at = At::Drain;
             }
             At::Drain => {
@@ -41,7 +50,9 @@ impl Model {
                     if ends.is_some_and(|ends| ends != world.source.look().max_seq_no.0) {
                         return self.fail(world, number);
                     }
-                    world.runs[number].at = At::Terms;
+                    let last = self.scenario.way != Way::BackAlone;
+                    let last = last && self.keeps(Sabotage::NoLastFeed);
+                    world.runs[number].at = if last { At::Terms } else { At::Move };
                 }
             }
             At::NoteSwitching => {
@@ -64,13 +75,26 @@ impl Model {
             At::NoteSwitched => {
                 self.dismiss(world, number, epoch);
                 let window = CutoverWindow::default();
-                self.note(world, number, &[Event::Switched { window }, Event::WatchEnded]);
+                let events = match self.scenario.way {
+                    Way::Forward => vec![Event::Switched { window }, Event::WatchEnded],
+                    Way::Back | Way::BackAlone => vec![Event::RolledBack { window }],
+                };
+                self.note(world, number, &events);
                 self.end(world, number);
             }
             At::NoteBackedOut => {
                 self.dismiss(world, number, epoch);
-                self.note(world, number, &[Event::BackedOut { reason: String::new() }]);
-                self.end(world, number);
+                let reason = String::new();
+                let event = match self.scenario.way {
+                    Way::Forward => Event::BackedOut { reason },
+                    Way::Back | Way::BackAlone => Event::RollbackBackedOut { reason },
+                };
+                if self.note(world, number, &[event]) && world.runs[number].goes_on {
+                    let gives_up = world.runs[number].gives_up;
+                    world.runs[number] = Run { gives_up, ..Run::begun(world.journal) };
+                } else {
+                    self.end(world, number);
+                }
             }
             _ => {}
         }
@@ -82,6 +106,19 @@ impl Model {
             let of = u8::try_from(number).unwrap_or(0);
             world.dogs.push(Dog { of, epoch, back: None });
             world.dogs.sort();
+        }
+        if self.scenario.way != Way::Forward {
+            let discards = self.scenario.way == Way::BackAlone;
+            let next = match (discards, self.keeps(Sabotage::LateMark)) {
+                (true, true) => At::OpenKept,
+                (true, false) => At::LookMarks,
+                (false, _) => At::MarkClosing,
+            };
+            let events = [Event::RollbackStarted { discards }];
+            self.note_or_end(world, number, &events, next.clone());
+            world.runs[number].in_window = world.runs[number].at == next;
+            world.runs[number].swept = false;
+            return;
         }
         let event = Event::CutoverStarted {
             epoch: Epoch(u32::from(epoch)),
@@ -96,9 +133,10 @@ impl Model {
             final_pipeline: None,
         };
         let (events, next) = if self.scenario.redirect {
+            world.note = Some(Note { epoch, ends: None, prints: 0 });
             (vec![event, redirect], At::Redirect)
         } else {
-            (vec![event], At::Close)
+            (vec![event], At::MarkClosing)
         };
         self.note_or_end(world, number, &events, next.clone());
         world.runs[number].in_window = world.runs[number].at == next;
@@ -111,22 +149,41 @@ impl Model {
         if waits && !world.hands.iter().all(ended) {
             return;
         }
-        world.runs[number].ends = Some(world.source.look().max_seq_no.0);
+        let now = Some(world.source.look().max_seq_no.0);
+        if let Some(note) = &mut world.note {
+            note.ends = note.ends.or(now);
+        }
+        world.runs[number].ends = now;
         if self.note(world, number, &[Event::Redirected]) {
-            world.runs[number].at = At::Close;
+            world.runs[number].at = At::MarkClosing;
         } else {
             self.fail(world, number);
         }
     }
 
+    /// The request that closes, by the closing mark; whether it was carried out.
+    pub fn close(&self, world: &mut World, epoch: u8) -> bool {
+        let marked = world.source.closing & bit(epoch) != 0 || !self.keeps(Sabotage::LateClose);
+        if !marked || world.source.removed {
+            return false;
+        }
+        world.source.closed =
+            self.keeps(Sabotage::NoBlock) && self.keeps(Sabotage::RedirectUnblocked);
+        true
+    }
+
     /// The request that moves the names; whether it was carried out.
     pub fn switch(&self, world: &mut World, epoch: u8) -> bool {
         let fenced = world.target.write & bit(epoch) != 0 || !self.keeps(Sabotage::UnfencedSwitch);
-        if !fenced || world.name_on_target {
+        if !fenced || world.name_on_target || world.target.gone {
             return false;
         }
         world.target.write &= !bit(epoch);
         world.name_on_target = true;
+        world.source.closing = 0;
+        if self.scenario.way == Way::BackAlone {
+            world.leave_behind();
+        }
         if !self.scenario.alias {
             world.source.removed = true;
             world.refuse_waiting();

@@ -1,9 +1,13 @@
 //! A process of ours: what `segue run` does with one part, one request to the engine at a step.
 
+pub mod at;
 pub mod audit;
 pub mod back;
 pub mod cutover;
+pub mod give_up;
 pub mod pass;
+pub mod undo;
+pub mod way_back;
 
 use segue_model::cutover::supersede;
 use segue_model::id::{Epoch, SeqNo};
@@ -14,74 +18,12 @@ use segue_model::position::{Window, Windows};
 use crate::journals::JournalId;
 use crate::model::Model;
 use crate::sabotage::Sabotage;
+use crate::scenario::Way;
 use crate::world::target::{Bulk, Target, bit};
 use crate::world::{IDS, World};
+pub use at::At;
 use back::Back;
-
-/// What a process does next.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum At {
-    /// It does not run.
-    Off,
-    /// Reads the journal.
-    Start,
-    /// Announces the next epoch.
-    NoteEpoch,
-    /// Looks at the marks on the target.
-    LookMarks,
-    /// Puts its own mark in force, and those it saw out of it.
-    SwapMarks {
-        /// Write marks it saw, as bits.
-        write: u16,
-        /// Opening marks it saw, as bits.
-        opening: u16,
-    },
-    /// Reads the checkpoint.
-    Open,
-    /// Asks for the primary term.
-    Terms,
-    /// Asks for the global checkpoint.
-    Stats,
-    /// Refreshes the source.
-    Refresh,
-    /// Reads and writes windows.
-    Lanes,
-    /// Moves the checkpoint.
-    Save,
-    /// Asks for the primary term once more.
-    Check,
-    /// Lists what the source has.
-    List,
-    /// Asks the source for documents it no longer listed, as bits.
-    Ask(u8),
-    /// Waits for the answer to the deletes.
-    Delete,
-    /// Notes that source and target are equal. The comparison itself is left out: the protocol has
-    /// to hold without it.
-    NoteVerified,
-    /// Starts the watchdog and notes that the cutover begins.
-    NoteCutover,
-    /// Sends the source's writes on to the target.
-    Redirect,
-    /// Waits for requests that began before, and notes that all are redirected.
-    DrainRequests,
-    /// Closes the source.
-    Close,
-    /// Waits until writes under way have ended.
-    Drain,
-    /// Notes that the names are about to move.
-    NoteSwitching,
-    /// Moves the names.
-    Move,
-    /// Looks at the names.
-    Look,
-    /// Notes the switch.
-    NoteSwitched,
-    /// Takes the cutover back.
-    Back(Back),
-    /// Notes that it was taken back.
-    NoteBackedOut,
-}
+use give_up::GiveUp;
 
 /// A window that was read, and the bulk that was sent for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -125,6 +67,12 @@ pub struct Run {
     pub passes: u8,
     /// The source's highest number once every write was redirected.
     pub ends: Option<i64>,
+    /// Whether it has looked for documents that only the kept copy has.
+    pub swept: bool,
+    /// Whether it was started to give the part up.
+    pub gives_up: bool,
+    /// Whether it begins from the start once it has ended what another process left.
+    pub goes_on: bool,
 }
 
 impl Run {
@@ -145,7 +93,15 @@ impl Run {
             inventory: [None; IDS],
             passes: 0,
             ends: None,
+            swept: false,
+            gives_up: false,
+            goes_on: false,
         }
+    }
+
+    /// A process that is started.
+    pub fn begun(known: JournalId) -> Run {
+        Run { at: At::Start, ..Run::off(known) }
     }
 
     /// Everything up to which it has carried.
@@ -167,11 +123,20 @@ impl Model {
             At::Start => self.start(world, number),
             At::NoteEpoch => {
                 let epoch = self.journals().state(world.runs[number].known).next_epoch();
-                self.note_or_end(world, number, &[Event::EpochOpened { epoch }], At::LookMarks);
+                self.note_or_end(world, number, &[Event::EpochOpened { epoch }], self.marked(true));
             }
             At::LookMarks => {
                 let (write, opening) = (world.target.write, world.target.opening);
-                world.runs[number].at = At::SwapMarks { write, opening };
+                let none = write | opening == 0 && self.scenario.way == Way::Forward;
+                world.runs[number].at = match none && self.keeps(Sabotage::NoFirstMark) {
+                    true => At::FirstMark,
+                    false => At::SwapMarks { write, opening },
+                };
+            }
+            At::FirstMark if world.target.gone => self.end(world, number),
+            At::FirstMark => {
+                world.target.opening |= bit(0);
+                world.runs[number].at = At::LookMarks;
             }
             At::SwapMarks { write, opening } => self.swap_marks(world, number, write, opening),
             At::Open => self.open(world, number),
@@ -188,29 +153,65 @@ impl Model {
                 self.note_or_end(world, number, &events, At::NoteCutover);
             }
             At::Back(back) => self.step_back(world, number, back),
+            At::GivingUp(step) => self.give_up(world, number, step),
+            At::NoteFeed
+            | At::OpenKept
+            | At::Base
+            | At::Sweep
+            | At::CloseKept
+            | At::LookKept
+            | At::UnmarkKept { .. }
+            | At::NoteEnd => self.go_back(world, number),
             _ => self.cut_over(world, number),
         }
     }
 
     /// What stands in the journal decides how a process begins.
     fn start(&self, world: &mut World, number: usize) {
+        let state = self.journals().state(world.journal).clone();
+        let back = self.scenario.way != Way::Forward;
+        let fed = state.reverse.is_some() || self.scenario.way == Way::BackAlone;
         let run = &mut world.runs[number];
         run.known = world.journal;
         run.passes = self.scenario.passes;
         run.lanes = vec![None; self.scenario.lanes];
-        run.at = match &self.journals().state(run.known).phase {
-            Phase::CuttingOver { .. } => At::Back(Back::of(None)),
+        let left = matches!(state.phase, Phase::CuttingOver { .. } | Phase::RollingBack);
+        run.goes_on = left && (back || run.gives_up);
+        let epoch = self.journals().epoch(run.known);
+        run.at = match &state.phase {
+            Phase::CuttingOver { .. } | Phase::RollingBack => At::Back(Back::of_any(epoch)),
+            phase if phase.is_given_up() => At::GivingUp(GiveUp::Mark),
+            phase if run.gives_up && phase.may_stop() => At::GivingUp(GiveUp::Note),
+            _ if run.gives_up => return self.end(world, number),
             phase if phase.is_copying() => At::NoteEpoch,
+            phase if phase.is_switched() && back && fed => At::NoteEpoch,
+            phase if phase.is_switched() && back => At::NoteFeed,
             _ => return self.end(world, number),
         };
+    }
+
+    /// What comes after the announcement of an epoch, and after its mark is in force.
+    fn marked(&self, announced: bool) -> At {
+        let late = !self.keeps(Sabotage::LateMark);
+        match (self.scenario.way, announced) {
+            (Way::BackAlone, true) if late => At::NoteCutover,
+            (_, true) => At::LookMarks,
+            (Way::Forward, false) => At::Open,
+            (Way::BackAlone, false) if !late => At::NoteCutover,
+            (Way::Back | Way::BackAlone, false) => At::OpenKept,
+        }
     }
 
     fn swap_marks(&self, world: &mut World, number: usize, write: u16, opening: u16) {
         let target = &mut world.target;
         let epoch = self.journals().epoch(world.runs[number].known);
         let marks = Target::marks(write, opening);
-        if supersede(&marks, Epoch(u32::from(epoch))).is_none() {
-            return self.end(world, number);
+        // On a kept copy there is a mark as long as there is a way back.
+        let unmarked = self.scenario.way != Way::Forward
+            && marks.is_empty()
+            && self.keeps(Sabotage::NoFirstMark);
+        if unmarked || target.gone || supersede(&marks, Epoch(u32::from(epoch))).is_none() {
+            return self.fail(world, number);
         }
         if target.write & write != write || target.opening & opening != opening {
             world.runs[number].at = At::LookMarks;
@@ -218,7 +219,7 @@ impl Model {
         }
         target.write = (target.write & !write) | bit(epoch);
         target.opening &= !opening;
-        world.runs[number].at = At::Open;
+        world.runs[number].at = self.marked(false);
         self.drop_fenced(world);
     }
 
@@ -264,7 +265,7 @@ impl Model {
             return self.end(world, number);
         }
         let lanes = std::mem::replace(&mut run.lanes, vec![None; self.scenario.lanes]);
-        run.at = At::Back(Back::of(Some(self.journals().epoch(run.known))));
+        run.at = At::Back(Back::of(self.journals().epoch(run.known)));
         for sent in lanes.into_iter().flatten() {
             world.leave(sent.bulk);
         }

@@ -9,12 +9,12 @@ use segue_model::position::Windows;
 use segue_model::version::{Incarnation, Op, Provenance, Rewrite};
 
 use super::{At, Sent};
+use crate::journals::JournalId;
 use crate::model::Model;
 use crate::sabotage::Sabotage;
+use crate::scenario::Way;
 use crate::world::target::{Answer, Bulk, Item};
 use crate::world::{IDS, Kept, World};
-
-const LINEAGE: (Incarnation, Rewrite) = (Incarnation::FIRST, Rewrite::FIRST);
 
 fn identity(term: u8) -> ShardIdentity {
     ShardIdentity {
@@ -25,17 +25,25 @@ fn identity(term: u8) -> ShardIdentity {
 }
 
 /// The version that the operation `seq_no` is written with.
-pub fn version(seq_no: i64) -> u64 {
+pub fn version((incarnation, rewrite): (Incarnation, Rewrite), seq_no: i64) -> u64 {
     let op = Op::of(SeqNo(seq_no), Shard(0), 1);
-    op.map_or(0, |op| {
-        let (incarnation, rewrite) = LINEAGE;
-        Provenance { incarnation, op, delete: false, rewrite }.version().0
-    })
+    op.map_or(0, |op| Provenance { incarnation, op, delete: false, rewrite }.version().0)
 }
 
 impl Model {
+    /// The numbers that a process with the journal `known` writes with.
+    pub fn lineage(&self, known: JournalId) -> (Incarnation, Rewrite) {
+        let journals = self.journals();
+        let state = journals.state(known);
+        if self.scenario.way == Way::Forward {
+            return (state.incarnation, state.rewrite);
+        }
+        (state.reverse.unwrap_or(Incarnation::FIRST), Rewrite::FIRST)
+    }
+
     /// Loads the checkpoint; the inventory is rebuilt from the target.
     pub fn open(&self, world: &mut World, number: usize) {
+        let lineage = self.lineage(world.runs[number].known);
         let phase = self.journals().state(world.runs[number].known).phase.clone();
         let again = matches!(phase, Phase::Verifying | Phase::Ready);
         let noted = !again || self.note(world, number, &[Event::CatchUpStarted]);
@@ -43,19 +51,24 @@ impl Model {
             return self.end(world, number);
         }
         let now = identity(world.source.term);
-        let kept = world.kept.map(|kept| {
-            let (incarnation, rewrite) = LINEAGE;
-            let identity = identity(kept.term);
-            let start = Checkpoint::start(Shard(0), identity, incarnation, rewrite);
-            let (position, pass_from) = (SeqNo(kept.position), SeqNo(kept.pass_from));
+        let at = |term: u8, incarnation: Incarnation, position: SeqNo, pass_from: SeqNo| {
+            let start = Checkpoint::start(Shard(0), identity(term), incarnation, lineage.1);
             Checkpoint { position, pass_from, ..start }
+        };
+        let kept = world.kept.map(|kept| {
+            at(kept.term, kept.incarnation, SeqNo(kept.position), SeqNo(kept.pass_from))
         });
-        let Some(checkpoint) = Checkpoint::resume(kept, Shard(0), now, LINEAGE) else {
+        // The way back begins at the target's numbers from before the switch.
+        let back = self.scenario.way == Way::Back;
+        let cursor = SeqNo(0);
+        let begin = back.then(|| at(world.source.term, lineage.0, cursor, cursor));
+        let kept = kept.filter(|kept| !back || kept.incarnation == lineage.0).or(begin);
+        let Some(checkpoint) = Checkpoint::resume(kept, Shard(0), now, lineage) else {
             return self.end(world, number);
         };
         let mut inventory = [None; IDS];
         for (id, carried) in (0u8..).zip(&mut inventory) {
-            let ours = world.target.ours(id).filter(|_| world.target.get(id).is_some());
+            let ours = world.target.ours(id).filter(|_| world.target.get(id).is_some() && !back);
             *carried = ours.map(|provenance| provenance.op.source(1).0.0);
         }
         let run = &mut world.runs[number];
@@ -127,6 +140,7 @@ impl Model {
 
     /// Moves the stored checkpoint to the position; who finds that somebody else has moved it stops.
     pub fn save(&self, world: &mut World, number: usize) -> bool {
+        let (incarnation, _) = self.lineage(world.runs[number].known);
         let run = &mut world.runs[number];
         if world.kept.map_or(0, |kept| kept.changes) != run.changes {
             self.fail(world, number);
@@ -138,6 +152,7 @@ impl Model {
             pass_from: run.pass_from,
             term: run.term,
             changes: run.changes,
+            incarnation,
         });
         true
     }
@@ -153,7 +168,16 @@ impl Model {
         run.pass_from = run.then_from;
         run.shown_to = Some(world.source.look().max_seq_no.0);
         run.passes = run.passes.saturating_sub(1);
-        run.at = if run.passes > 0 && !run.in_window { At::Terms } else { At::List };
+        let back = self.scenario.way != Way::Forward;
+        let (in_window, passes) = (run.in_window, run.passes);
+        let next = match (in_window, passes) {
+            (false, 1..) => At::Terms,
+            (false, 0) if back => At::Base,
+            (true, _) if back && world.counts_agree() && self.keeps(Sabotage::NoCounts) => At::Move,
+            _ => At::List,
+        };
+        let run = &mut world.runs[number];
+        run.at = next;
         let backfilling = self.journals().state(run.known).phase == Phase::Backfilling;
         if backfilling && !self.note(world, number, &[Event::Backfilled]) {
             self.end(world, number);
@@ -162,7 +186,8 @@ impl Model {
 
     /// Takes the next window, reads it, and sends what it holds.
     fn read(&self, world: &mut World, number: usize) {
-        let epoch = self.journals().epoch(world.runs[number].known);
+        let known = world.runs[number].known;
+        let (epoch, lineage) = (self.journals().epoch(known), self.lineage(known));
         let run = &mut world.runs[number];
         let Some(idle) = run.lanes.iter().position(Option::is_none) else { return };
         let Some(window) = run.windows.next_window() else {
@@ -180,12 +205,15 @@ impl Model {
         let item = |hit: &crate::world::source::Hit| Item {
             id: hit.id,
             value: hit.value,
-            version: version(hit.seq_no),
+            version: version(lineage, hit.seq_no),
         };
         let items: Vec<_> = hits.iter().map(item).collect();
         let looks =
             self.scenario.redirect && run.in_window && self.keeps(Sabotage::RedirectByVersion);
         let seen = looks.then(|| world.target.seen(&items));
+        if let (true, Some(note)) = (looks, &mut world.note) {
+            items.iter().for_each(|item| note.print(item.value));
+        }
         run.lanes[idle] = Some(Sent {
             window: Some(window),
             documents: hits.iter().map(|hit| (hit.id, hit.seq_no)).collect(),

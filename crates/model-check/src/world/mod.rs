@@ -9,9 +9,11 @@ use segue_model::cutover::{BackOut, Evidence, back_out};
 use segue_model::id::Epoch;
 use segue_model::invariants::{self, Broken, Invariant};
 use segue_model::phase::Phase;
+use segue_model::version::Incarnation;
 
 use crate::journals::{JournalId, Journals};
 use crate::run::back::Back;
+use crate::run::undo::Note;
 use crate::run::{At, Run};
 use crate::scenario::Budget;
 use source::Source;
@@ -48,6 +50,8 @@ pub struct Kept {
     pub term: u8,
     /// Counts its changes: compare-and-set.
     pub changes: u8,
+    /// Which meaning the numbers have.
+    pub incarnation: Incarnation,
 }
 
 /// One moment.
@@ -71,6 +75,10 @@ pub struct World {
     pub late: Vec<Bulk>,
     /// A request to switch that may still arrive: whose epoch.
     pub late_switch: Option<u8>,
+    /// A request to close that may still arrive: whose epoch.
+    pub late_close: Option<u8>,
+    /// The note of a redirect that is neither over nor taken back.
+    pub note: Option<Note>,
     /// The application.
     pub hands: [Hand; IDS],
     /// What it was told.
@@ -92,8 +100,12 @@ impl World {
     pub fn judge(&self, journals: &Journals) -> Option<Broken> {
         let judged = self.documents().and_then(|()| {
             invariants::one_taker(&self.takers())?;
-            let closed = self.source.closed && !self.name_on_target;
-            invariants::not_left_closed(closed, if closed { self.openers(journals) } else { 0 })?;
+            let openers = match (self.name_on_target, self.source.closed) {
+                (false, true) => Some(self.openers(journals)),
+                (true, _) if self.target.closed => Some(0),
+                _ => None,
+            };
+            invariants::not_left_closed(openers.is_some(), openers.unwrap_or(0))?;
             let begins =
                 |run: &Run| run.at == At::Off || journals.begins_with(self.journal, run.known);
             invariants::one_journal(self.runs.iter().all(begins))?;
@@ -110,9 +122,14 @@ impl World {
     fn documents(&self) -> Result<(), Broken> {
         for id in 0..IDS {
             let number = u8::try_from(id).unwrap_or(0);
-            let on_target = self.name_on_target || self.truth[id].redirected;
-            let found = if on_target { self.target.get(number) } else { self.source.get(number) };
+            // While it is taken back a redirected document may be in either.
+            let redirected = self.truth[id].redirected && self.note.is_some();
             let acknowledged = self.truth[id].acknowledged;
+            if redirected && !self.name_on_target && self.source.get(number) == acknowledged {
+                continue;
+            }
+            let on_target = self.name_on_target || redirected;
+            let found = if on_target { self.target.get(number) } else { self.source.get(number) };
             if found != acknowledged {
                 let possible = self.truth[id].possible(self.hands[id]);
                 invariants::document(acknowledged.as_ref(), &possible, found.as_ref())?;
@@ -133,19 +150,40 @@ impl World {
     /// How many there are who will open the source.
     fn openers(&self, journals: &Journals) -> usize {
         let marks = Target::marks(self.target.write, self.target.opening);
-        let able = |own: Option<u8>| {
+        let able = |own: Option<u8>, attempt: u8| {
             let own = own.map(|epoch| Epoch(u32::from(epoch)));
             let seen = Evidence { marks: &marks, switched: false, own };
-            back_out(seen) != BackOut::Superseded
+            match back_out(seen) {
+                BackOut::Superseded => false,
+                BackOut::OpenUnmarked => self.source.closing & bit(attempt) != 0,
+                _ => true,
+            }
         };
-        let dogs = self.dogs.iter().filter(|dog| able(Some(dog.epoch))).count();
+        let dogs = self.dogs.iter().filter(|dog| able(Some(dog.epoch), dog.epoch)).count();
         let runs = self.runs.iter().filter(|run| match &run.at {
-            At::Back(back) => able(back.own),
-            _ => run.in_window && able(Some(journals.epoch(run.known))),
+            At::Back(back) => able(back.own, back.attempt),
+            _ => {
+                let epoch = journals.epoch(run.known);
+                run.in_window && able(Some(epoch), epoch)
+            }
         });
-        let next = self.machine_lost
-            && matches!(journals.state(self.journal).phase, Phase::CuttingOver { .. });
+        let phase = &journals.state(self.journal).phase;
+        let next =
+            self.machine_lost && matches!(phase, Phase::CuttingOver { .. } | Phase::RollingBack);
         dogs + runs.count() + usize::from(next)
+    }
+
+    /// Whether both indices hold as many documents.
+    pub fn counts_agree(&self) -> bool {
+        let held =
+            |get: &dyn Fn(u8) -> Value| (0u8..).take(IDS).filter(|id| get(*id).is_some()).count();
+        held(&|id| self.source.get(id)) == held(&|id| self.target.get(id))
+    }
+
+    /// Whether nothing of ours is left, and the source takes writes.
+    pub fn is_as_before(&self) -> bool {
+        let Source { closed, closing, removed, .. } = self.source;
+        !closed && closing == 0 && !removed && self.target.gone && self.kept.is_none()
     }
 
     /// Whether the stored checkpoint is behind what `run` has carried.

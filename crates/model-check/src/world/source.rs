@@ -50,6 +50,10 @@ pub struct Source {
     pub term: u8,
     /// Whether it refuses writes.
     pub closed: bool,
+    /// The epochs whose closing mark is on it, as bits.
+    pub closing: u16,
+    /// The processes whose mark is on it as they give the part up, as bits.
+    pub giving_up: u8,
     /// Whether its pipeline sends writes on to the target.
     pub redirecting: bool,
     /// Whether it is gone: its name stands for the target.
@@ -72,7 +76,15 @@ impl Source {
     pub fn with_one_document() -> Source {
         let value = Some(0);
         let entry = Entry { id: Some(0), value, stage: Stage::Both, shown: Shown::Both };
-        Source { log: vec![entry], term: 1, closed: false, redirecting: false, removed: false }
+        Source {
+            log: vec![entry],
+            term: 1,
+            closed: false,
+            closing: 0,
+            giving_up: 0,
+            redirecting: false,
+            removed: false,
+        }
     }
 
     /// Gives `value` of `id` a number.

@@ -4,7 +4,7 @@ use segue_model::conflict::{Conflict, judge};
 use segue_model::cutover::Mark;
 use segue_model::id::Epoch;
 use segue_model::redirect::{Decision, decide};
-use segue_model::version::{Incarnation, Origin, Provenance, Version};
+use segue_model::version::{Origin, Provenance, Version};
 
 use super::{IDS, Value};
 
@@ -62,6 +62,10 @@ pub struct Target {
     pub write: u16,
     /// The epochs whose opening mark is on it, as bits.
     pub opening: u16,
+    /// Whether it refuses writes.
+    pub closed: bool,
+    /// Whether it was deleted.
+    pub gone: bool,
 }
 
 /// The bit of an epoch.
@@ -75,6 +79,14 @@ impl Target {
         Target { opening: u16::from(marked), ..Target::default() }
     }
 
+    /// The copy that is kept for the way back, of a source with one document. The source was the target
+    /// of an earlier migration, so that versions of ours are in it.
+    pub fn kept(marked: bool, version: u64) -> Target {
+        let mut kept = Target { closed: true, ..Target::made(marked) };
+        kept.documents[0] = Some(Document { version, value: Some(0) });
+        kept
+    }
+
     /// The marks, from their bits.
     pub fn marks(write: u16, opening: u16) -> Vec<Mark> {
         let epochs = |bits: u16| (0..16u32).filter(move |epoch| bits & (1 << epoch) != 0);
@@ -84,7 +96,7 @@ impl Target {
 
     /// Takes a bulk. `fenced` = the write mark has to be there; `strict` = only a higher version wins.
     pub fn bulk(&mut self, bulk: &Bulk, fenced: bool, strict: bool) -> Answer {
-        if fenced && self.write & bit(bulk.epoch) == 0 {
+        if fenced && self.write & bit(bulk.epoch) == 0 || self.closed || self.gone {
             return Answer::Fenced;
         }
         if let Some(seen) = &bulk.seen {
@@ -96,8 +108,7 @@ impl Target {
             let current = there.map(|document| document.version);
             if strict && current.is_some_and(|current| current >= item.version) {
                 if let Origin::Ours(ours) = Version(item.version).origin()
-                    && judge(ours, current.map(Version), Incarnation::FIRST)
-                        != Conflict::AlreadyThere
+                    && judge(ours, current.map(Version), ours.incarnation) != Conflict::AlreadyThere
                 {
                     answer = Answer::Foreign;
                 }

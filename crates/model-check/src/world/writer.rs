@@ -83,9 +83,9 @@ impl World {
 
     /// Whether a write would be taken by whatever the name stands for.
     pub fn is_open(&self) -> bool {
-        self.name_on_target
+        self.name_on_target && !self.target.closed
             || self.source.redirecting
-            || !(self.source.closed || self.source.removed)
+            || !(self.name_on_target || self.source.closed || self.source.removed)
     }
 
     /// The write under way gets one step further.
@@ -151,6 +151,13 @@ impl World {
                 truth.lose(value);
                 *hand = Hand::Idle;
             }
+        }
+    }
+
+    /// What the application wrote since the switch stays behind: somebody has accepted that.
+    pub fn leave_behind(&mut self) {
+        for (id, truth) in (0u8..).zip(&mut self.truth) {
+            truth.acknowledge(self.target.get(id));
         }
     }
 

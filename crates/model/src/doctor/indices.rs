@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Case, Index, Kind, Redirector, Serves, Step};
-use crate::cutover::{Mark, is_closing_mark};
+use crate::cutover::{Mark, is_closing_mark, is_giving_up_mark};
 use crate::id::{AliasName, IndexName};
 use crate::phase::Phase;
 
@@ -40,10 +40,13 @@ impl Case<'_> {
             };
             self.find(Kind::SourceBlocked, what, next);
         }
-        let stale = index.aliases.keys().filter(|alias| is_closing_mark(alias.as_str()));
+        let giving_up = self.part.state.phase == Phase::Abandoning;
+        let is_stale =
+            |alias: &str| is_closing_mark(alias) || is_giving_up_mark(alias) && !giving_up;
+        let stale = index.aliases.keys().filter(|alias| is_stale(alias.as_str()));
         let stale: Vec<_> = stale.cloned().collect();
         if !stale.is_empty() && !self.is_cutting_over() {
-            let what = format!("{name} has the mark {}, and no cutover runs", list(&stale));
+            let what = format!("{name} has the mark {}, and nobody works by it", list(&stale));
             self.find(Kind::StaleMark, what, remove(name, &stale));
         }
         self.redirect_in_force(name, &index);
