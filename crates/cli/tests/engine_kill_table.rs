@@ -9,7 +9,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use application::{Habits, Ledger, Writer, assert_told};
 use common::{Recipe, assert_nothing_left, assert_switched, assert_untouched, blocked, make_index};
@@ -34,6 +34,8 @@ const DOCUMENTS: usize = 120;
 const LANES: usize = 3;
 /// Of so many rows one is tried, another one in each file of the table; `SEGUE_KILL_TABLE=all` tries all.
 const STRIDE: usize = 3;
+/// No verb takes longer.
+const PATIENCE: Duration = Duration::from_secs(180);
 const YES: [&str; 2] = ["--yes", "--json"];
 
 /// A verb that is killed, and what came before it.
@@ -118,9 +120,10 @@ impl<'a> Site<'a> {
     fn kill_after(&self, verb: &str, changes: usize) -> Option<String> {
         self.proxy.halt_after(changes);
         let mut running = self.recipe.through(&self.proxy.url, verb, &YES).start();
-        let mut over = false;
-        while !over && !self.proxy.is_still() {
-            over = running.has_ended(Duration::from_millis(1));
+        let deadline = Instant::now() + PATIENCE;
+        while !self.proxy.is_still() && !running.has_ended(Duration::from_millis(1)) {
+            let told = || format!("{verb} neither ends nor goes on: {:?}", self.proxy.changes());
+            assert!(Instant::now() < deadline, "{}", told());
         }
         let at = self.proxy.changes().last().cloned();
         let ended = running.kill();
@@ -255,15 +258,15 @@ fn table(way: Way, then: Then, first: usize) {
 /// What was tried on scratch indices and pipelines when the process was killed goes with the next trial.
 fn assert_no_trial_is_left(engine: &Engine, way: Way) {
     let site = Site::make(engine, way);
-    site.recipe.command("plan", &[]).run().expect(0);
     let left = || {
         let indices = engine.json.get("/segue-probe-*?expand_wildcards=all");
         let pipelines = engine.json.call(Method::GET, "/_ingest/pipeline/segue-probe-*", None).1;
         let both = [indices, pipelines];
         both.iter().filter_map(|all| all.as_object()).map(serde_json::Map::len).sum::<usize>()
     };
-    // Those of tests beside this one are at work.
-    for _ in 0..100 {
+    // Those of tests beside this one are at work, and are killed at it.
+    for _ in 0..30 {
+        site.recipe.command("plan", &[]).run().expect(0);
         if left() == 0 {
             return;
         }

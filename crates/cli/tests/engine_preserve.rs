@@ -104,10 +104,20 @@ impl<'a> Moved<'a> {
 
 /// A write with a version of the application's; without a body a delete.
 fn write(engine: &Engine, index: &str, id: &str, version: u64, body: Option<&Value>) -> u16 {
+    send(engine, index, id, version, body).0
+}
+
+fn send(
+    engine: &Engine,
+    index: &str,
+    id: &str,
+    version: u64,
+    body: Option<&Value>,
+) -> (u16, Value) {
     let joint = if id.contains('?') { '&' } else { '?' };
     let path = format!("/{index}/_doc/{id}{joint}version={version}&version_type=external");
     let method = if body.is_some() { Method::PUT } else { Method::DELETE };
-    engine.json.call(method, &path, body).0
+    engine.json.call(method, &path, body)
 }
 
 fn content(engine: &Engine, index: &str) -> Content {
@@ -233,17 +243,17 @@ impl Application {
 
     /// Sends one write until it is taken; the source is closed, and the name moves, for a moment.
     fn send(engine: &Engine, index: &str, id: &str, version: u64, body: Option<&Value>) {
-        let mut before = 0;
+        let mut unsure = false;
         for _ in 0..600 {
-            let status = write(engine, index, id, version, body);
+            let (status, answer) = send(engine, index, id, version, body);
             match status {
                 200 | 201 => return,
-                404 if body.is_none() => return,
-                409 if before >= 500 => return,
+                404 if answer["result"] == "not_found" => return,
+                409 if unsure => return,
                 403 | 404 | 429 | 503 => {}
                 other => panic!("{id} at {version}: {other}"),
             }
-            before = status;
+            unsure |= status >= 500;
             std::thread::sleep(Duration::from_millis(10));
         }
         panic!("{id} at {version} is refused for good");

@@ -46,8 +46,8 @@ fn the_newest_update_stands_whatever_comes_late_or_twice() {
         recipe.through(&proxy.url, "run", &["--yes"]).run().expect(0);
     }
     let struck = proxy.faults();
-    assert!(struck.get(&Fault::Late(LATE)).is_some_and(|count| *count >= 5), "{struck:?}");
-    assert!(struck.get(&Fault::DropResponse).is_some_and(|count| *count >= 5), "{struck:?}");
+    assert!(struck.get(&Fault::Late(LATE)).is_some_and(|count| *count >= 2), "{struck:?}");
+    assert!(struck.get(&Fault::DropResponse).is_some_and(|count| *count >= 2), "{struck:?}");
     recipe.command("cutover", &["--yes"]).run().expect(0);
     writer.work(20);
     let (ledger, _) = writer.stop();

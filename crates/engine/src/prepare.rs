@@ -6,6 +6,8 @@
 //! way. While documents are carried, refreshes, replicas and flushes are relaxed; they are restored
 //! before the gate.
 
+use std::time::{Duration, Instant};
+
 use segue_cluster::{AliasAction, AliasProps, Class};
 use segue_model::cutover::{Mark, supersede};
 use segue_model::id::{Epoch, IndexUuid};
@@ -16,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use crate::abandon;
 use crate::abandon::{claim, forget};
+use crate::cutover::redirect;
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
 use crate::pass::source_identity;
@@ -25,6 +28,8 @@ pub(crate) const GC_DELETES: &str = "12h";
 
 /// How often marks are looked at again that change meanwhile.
 const ROUNDS: u32 = 10;
+/// How long writes of earlier epochs may be under way.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is set while documents are carried.
 const RELAXED: [(&str, &str); 5] = [
@@ -162,15 +167,30 @@ pub async fn open_epoch(run: &mut PartRun) -> Result<(), Error> {
     let target = run.target().clone();
     let opening = || format!("opening epoch {epoch} of {target}");
     for _ in 0..ROUNDS {
-        let Some(actions) = to_open(run, epoch).await? else { return Ok(()) };
+        let Some(actions) = to_open(run, epoch).await? else { return settle(run).await };
         match run.session.cluster().update_aliases(&actions).await {
             // A request of an earlier process came late, or the answer was lost: looked at again.
             Err(error) if matches!(error.class(), Class::NotFound | Class::MaybeApplied) => {}
-            answer => return answer.doing(opening),
+            answer => {
+                answer.doing(opening)?;
+                return settle(run).await;
+            }
         }
     }
     let how = format!("the marks of {target} change again and again");
     Err(Error::TakenOver { part: run.source().clone(), how })
+}
+
+/// Where versions are preserved, waits for the writes of earlier epochs that have resolved their alias
+/// already. A delete takes its version from what stands in the target: a write that lands where nothing
+/// stood when the audit looked would outlive it.
+async fn settle(run: &PartRun) -> Result<(), Error> {
+    match run.lineage().versioning {
+        Versioning::Ours => Ok(()),
+        Versioning::Preserved => {
+            redirect::wait_for_writes(&run.session, Instant::now() + PATIENCE).await
+        }
+    }
 }
 
 /// What puts the write mark of `epoch` in force; `None` if it is.

@@ -34,6 +34,11 @@ fn space() -> String {
     }
 }
 
+/// Whether processes of other users can be seen here at all.
+fn sees_others() -> bool {
+    std::fs::metadata("/proc/1/stat").is_ok()
+}
+
 /// A process's state and when it was started, in ticks since the boot.
 fn started(pid: u32) -> Option<(char, u64)> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -51,6 +56,7 @@ pub(crate) fn is_dead(holder: &Holder) -> Known {
     }
     let begun = holder.process.split('-').nth(1).and_then(|ticks| ticks.parse::<u64>().ok());
     match (started(holder.pid), begun) {
+        (None, _) if !sees_others() => Known::No,
         (None | Some(('Z' | 'X', _)), _) => Known::Dead,
         (Some((_, now)), Some(then)) if now != then => Known::Dead,
         _ => Known::No,
@@ -76,7 +82,8 @@ pub(crate) fn is_orphan(label: &str) -> bool {
     }
     let (Some(Ok(pid)), Some(ticks)) = (pid.map(u32::try_from), ticks) else { return false };
     match started(pid) {
-        None | Some(('Z' | 'X', _)) => true,
+        None => sees_others(),
+        Some(('Z' | 'X', _)) => true,
         Some((_, now)) => now != ticks,
     }
 }

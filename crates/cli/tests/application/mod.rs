@@ -36,7 +36,7 @@ pub struct Writer {
     stop: Arc<AtomicBool>,
     habits: Arc<AtomicU8>,
     acknowledged: Arc<AtomicU64>,
-    thread: JoinHandle<(Ledger, u64)>,
+    thread: Option<JoinHandle<(Ledger, u64)>>,
 }
 
 /// Its memory.
@@ -73,7 +73,7 @@ impl Writer {
             }
             (application.ledger, refused)
         });
-        Writer { stop, habits, acknowledged, thread }
+        Writer { stop, habits, acknowledged, thread: Some(thread) }
     }
 
     /// From here on it has other habits.
@@ -94,9 +94,20 @@ impl Writer {
     }
 
     /// Ends it; what it was told, and how many writes were refused.
-    pub fn stop(self) -> (Ledger, u64) {
+    pub fn stop(mut self) -> (Ledger, u64) {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap()
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+/// Where a test fails before its end, its application ends with it.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // The test has failed already.
+            let _ended = thread.join();
+        }
     }
 }
 
@@ -147,7 +158,9 @@ impl Application {
             400 | 403 | 404 | 429 => false,
             status => {
                 eprintln!("{status} for {id}");
-                self.ledger.entry(id).or_default().push(state);
+                // Of those that were there before, the number is the value.
+                let before = id.strip_prefix('d').and_then(|number| number.parse().ok());
+                self.ledger.entry(id).or_insert_with(|| vec![before]).push(state);
                 false
             }
         }

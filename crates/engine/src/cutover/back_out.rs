@@ -108,7 +108,11 @@ async fn try_back_out(cluster: &Cluster, fence: &Fence) -> Result<TakenBack, Err
     let attempt = fence.attempt.as_ref().map_or(Epoch(0), |attempt| attempt.epoch);
     match marks.open(&fence.source, opening, attempt).await.doing(doing)? {
         Opened::Open => {}
-        Opened::Nothing => return Ok(TakenBack::Back),
+        Opened::Nothing => {
+            // Opened by an earlier try, perhaps, that came no further. The redirect is this attempt's own.
+            redirect::undo(cluster, fence).await?;
+            return Ok(TakenBack::Back);
+        }
         Opened::NoIndex => {
             return Err(Error::Contradiction(vec![format!(
                 "{source} is neither an index nor a name of {target}"

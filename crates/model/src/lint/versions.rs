@@ -20,7 +20,11 @@ pub(super) fn lint_preserving(recipe: &Recipe, notes: &mut Vec<Note>) {
     if recipe.cutover.is_fed_back() {
         let what = "versions are to be preserved, and what is written after the switch fed back: \
                     that is written with versions of segue's";
-        refuse(what, "take cutover.reverse_for out: a rollback then says what it would lose");
+        refuse(
+            what,
+            "take cutover.reverse_for out: a rollback then says what it would lose; where parts are \
+             watched that were switched with versions of segue's, use a recipe of another name instead",
+        );
     }
 }
 

@@ -183,7 +183,7 @@ fn in_time(until: Instant, max_pause: std::time::Duration) -> Result<(), Error> 
 }
 
 /// A drain, unless a test leaves it out.
-async fn wait_for_writes(session: &Session, until: Instant) -> Result<(), Error> {
+pub(crate) async fn wait_for_writes(session: &Session, until: Instant) -> Result<(), Error> {
     if sabotage::lacks("no-drain") {
         return Ok(());
     }
