@@ -25,15 +25,18 @@ pub struct Windows {
     /// Documents of about 0.45 kB, in two shards.
     #[arg(long, default_value_t = 1_000_000)]
     docs: u32,
-    /// Switches in mode block by each kind of name.
+    /// Switches in mode block, each under a writer by the index's name and one by an alias.
     #[arg(long, default_value_t = 20)]
     switches: u32,
     /// Switches in mode redirect.
     #[arg(long, default_value_t = 5)]
     redirects: u32,
-    /// Documents a second that are written meanwhile.
+    /// Documents a second that are written meanwhile, all writers together.
     #[arg(long, default_value_t = 500)]
     writes: u32,
+    /// Measure switches and nothing else.
+    #[arg(long)]
+    only_switches: bool,
 }
 
 /// Measures all of it.
@@ -43,20 +46,16 @@ pub fn measure(segue: &Path, wanted: &Windows, engine: &Engine) -> anyhow::Resul
     engine.json.put(&format!("/{SOURCE}/_settings"), &json!({ "index.refresh_interval": "1s" }));
     add_alias(engine);
     let mut figures = Figures::new(wanted.docs);
-    latencies(segue, engine, &mut figures)?;
-    deletes(segue, wanted, engine, &mut figures)?;
-    lag::measure(&Migration::new(segue, engine, "lag", "block")?, &mut figures)?;
-    for number in 0..wanted.switches {
-        for (how, name) in [("by the index's name", SOURCE), ("by an alias", ALIAS)] {
-            let migration =
-                Migration::new(segue, engine, &format!("block-{name}-{number}"), "block")?;
-            let what = format!("block, written {how}");
-            migration.switch(name, wanted.writes, &what, &mut figures)?;
-        }
+    if !wanted.only_switches {
+        latencies(segue, engine, &mut figures)?;
+        deletes(segue, wanted, engine, &mut figures)?;
+        lag::measure(&Migration::new(segue, engine, "lag", "block")?, &mut figures)?;
     }
-    for number in 0..wanted.redirects {
-        let migration = Migration::new(segue, engine, &format!("redirect-{number}"), "redirect")?;
-        migration.switch(SOURCE, wanted.writes, "redirect", &mut figures)?;
+    for (mode, count) in [("block", wanted.switches), ("redirect", wanted.redirects)] {
+        for number in 0..count {
+            let migration = Migration::new(segue, engine, &format!("{mode}-{number}"), mode)?;
+            migration.switch(mode, wanted.writes, &mut figures)?;
+        }
     }
     Ok(figures)
 }
@@ -112,25 +111,25 @@ impl<'a> Migration<'a> {
         self.folder.path().join("state").to_string_lossy().into_owned()
     }
 
-    /// Copies, switches under a writer by `name`, and sets everything back.
-    fn switch(
-        &self,
-        name: &str,
-        per_second: u32,
-        what: &str,
-        figures: &mut Figures,
-    ) -> anyhow::Result<()> {
+    /// Copies, switches under two writers, and sets everything back.
+    fn switch(&self, mode: &str, per_second: u32, figures: &mut Figures) -> anyhow::Result<()> {
         self.part("run")?;
-        let writer = Writer::start(&self.engine.url, name, per_second)?;
+        let mut writers = Vec::new();
+        for (how, name) in [("by the index's name", SOURCE), ("by an alias", ALIAS)] {
+            writers.push((how, Writer::start(&self.engine.url, name, per_second / 2)?));
+        }
         std::thread::sleep(Duration::from_secs(1));
         let part = self.part("cutover")?;
         std::thread::sleep(Duration::from_secs(1));
-        let noticed = writer.stop()?;
-        ensure!(noticed.acknowledged > 0, "nothing was written");
         let closed = part["cutover"]["closed_ms"].as_f64().context("no window in the report")?;
-        figures.add(&format!("{what}: closed by segue's clock, ms"), closed);
-        figures.add(&format!("{what}: refused as writers saw it, ms"), noticed.window_ms);
-        figures.add(&format!("{what}: writes refused"), noticed.refused as f64);
+        figures.add(&format!("{mode}: closed by segue's clock, ms"), closed);
+        for (how, writer) in writers {
+            let noticed = writer.stop()?;
+            ensure!(noticed.acknowledged > 0, "nothing was written {how}");
+            let what = format!("{mode}, written {how}");
+            figures.add(&format!("{what}: refused as writers saw it, ms"), noticed.window_ms);
+            figures.add(&format!("{what}: writes refused"), noticed.refused as f64);
+        }
         self.set_back();
         Ok(())
     }
