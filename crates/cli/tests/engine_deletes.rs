@@ -8,7 +8,9 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Recipe, assert_nothing_left, assert_switched, assert_untouched, make_index, part};
+use common::{
+    Recipe, assert_nothing_left, assert_same, assert_switched, assert_untouched, make_index, part,
+};
 use segue_testkit::{Engine, Kept, Method, Prefix, Signal, content};
 use serde_json::{Value, json};
 
@@ -64,17 +66,6 @@ impl<'a> Moved<'a> {
         assert_switched(self.engine, &self.name, &self.target);
         assert_same(&content(self.engine, &self.name), truth);
     }
-}
-
-fn assert_same(found: &BTreeMap<String, Kept>, truth: &BTreeMap<String, Kept>) {
-    let missing: Vec<_> = truth.keys().filter(|id| !found.contains_key(*id)).collect();
-    let extra: Vec<_> = found.keys().filter(|id| !truth.contains_key(*id)).collect();
-    let other: Vec<_> =
-        truth.iter().filter(|(id, kept)| found.get(*id).is_some_and(|f| f != *kept)).collect();
-    assert!(
-        missing.is_empty() && extra.is_empty() && other.is_empty(),
-        "missing {missing:?}, extra {extra:?}, different {other:?}"
-    );
 }
 
 #[test]

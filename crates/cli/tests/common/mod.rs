@@ -7,6 +7,8 @@
     reason = "each test file uses its own part; a test may panic"
 )]
 
+use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -149,6 +151,18 @@ pub fn assert_untouched(engine: &Engine, name: &str) {
     let settings = index[name]["settings"].as_object();
     let settings = settings.unwrap_or_else(|| panic!("{name} is no index any more: {index}"));
     assert!(!settings.contains_key("index.blocks.write"), "{name} is blocked");
+}
+
+/// Asserts that what is found by id is the truth; else names what differs.
+pub fn assert_same<T: PartialEq + Debug>(found: &BTreeMap<String, T>, truth: &BTreeMap<String, T>) {
+    let missing: Vec<_> = truth.keys().filter(|id| !found.contains_key(*id)).collect();
+    let extra: Vec<_> = found.keys().filter(|id| !truth.contains_key(*id)).collect();
+    let other: Vec<_> =
+        truth.iter().filter(|(id, kept)| found.get(*id).is_some_and(|f| f != *kept)).collect();
+    assert!(
+        missing.is_empty() && extra.is_empty() && other.is_empty(),
+        "missing {missing:?}, extra {extra:?}, different {other:?}"
+    );
 }
 
 /// Makes an index `name` with documents 0 to `count` − 1.

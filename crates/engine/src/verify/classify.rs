@@ -32,8 +32,7 @@ pub(super) struct Found {
 type Key = (Op, String, Option<String>);
 
 impl Found {
-    /// Whether both sides were alike when they were looked at closely.
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.lagging == 0 && self.dead_lettered == 0 && self.divergences == Divergences::default()
     }
 }
@@ -86,6 +85,11 @@ pub(super) async fn classify(
     }
     for _ in suspects.kept.len() as u64..suspects.count() {
         found.divergences.push(DivergenceClass::Foreign, "", "not written by this migration");
+    }
+    if !ranges.is_empty() && found.is_empty() {
+        let detail =
+            format!("the digests differ in {} stretches for no reason found", ranges.len());
+        found.divergences.push(DivergenceClass::Different, "", detail);
     }
     Ok(found)
 }
@@ -238,7 +242,6 @@ impl Look<'_> {
             let keys: Vec<_> = some.iter().map(|w| (w.id.as_str(), w.routing.as_deref())).collect();
             let letters = self.carrier.dead_letters().find(&keys).await?;
             let documents = self.look_up(self.target, &keys, false).await?;
-            let mut absent = Vec::new();
             for ((wanted, letter), document) in some.iter().zip(letters).zip(documents) {
                 let refused = letter.is_some_and(|letter| letter.seq_no == wanted.seq_no);
                 match document {
@@ -249,27 +252,12 @@ impl Look<'_> {
                         found.divergences.push(DivergenceClass::Stale, &wanted.id, detail);
                     }
                     None if refused => found.dead_lettered += 1,
-                    None => absent.push(wanted),
+                    None => {
+                        let detail = format!("source holds it at {}", wanted.seq_no);
+                        found.divergences.push(DivergenceClass::Missing, &wanted.id, detail);
+                    }
                 }
             }
-            self.absent(&absent, found).await?;
-        }
-        Ok(())
-    }
-
-    /// Documents that a search found in the source, and that the target does not have. A search shows
-    /// what the last refresh did: the source may have lost the document since, and the audit, which asks
-    /// in real time, may have taken it away already.
-    async fn absent(&self, absent: &[&Wanted], found: &mut Found) -> Result<(), Error> {
-        let keys: Vec<_> = absent.iter().map(|w| (w.id.as_str(), w.routing.as_deref())).collect();
-        let documents = self.look_up(self.carrier.source(), &keys, false).await?;
-        for (wanted, document) in absent.iter().zip(documents) {
-            if document.is_none_or(|now| SeqNo(now.seq_no) > wanted.seq_no) {
-                found.lagging += 1;
-                continue;
-            }
-            let detail = format!("source holds it at {}", wanted.seq_no);
-            found.divergences.push(DivergenceClass::Missing, &wanted.id, detail);
         }
         Ok(())
     }

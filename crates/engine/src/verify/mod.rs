@@ -129,32 +129,10 @@ impl Divergences {
 /// a single document differs.
 pub async fn verify_all(carrier: &Carrier, target: &IndexName) -> Result<VerifySummary, Error> {
     let source = carrier.source().as_str();
-    // A search shows what the last refresh did, but what the audit took away it asked for in real time.
-    let refreshing = || format!("refreshing {source}");
-    carrier.session().cluster().refresh(source).await.doing(refreshing)?;
-    let mut compared = compare_all(carrier, target).await?;
-    if compared.unexplained > 0 {
-        // The source was refreshed between the two looks: what the first one saw is gone.
-        compared = compare_all(carrier, target).await?;
-    }
-    let Compared { summary, mut divergences, unexplained } = compared;
-    if unexplained > 0 {
-        let detail = format!("the digests differ in {unexplained} stretches for no reason found");
-        divergences.push(DivergenceClass::Different, "", detail);
-    }
-    divergences.conclude(summary)
-}
-
-/// What a comparison of everything found.
-struct Compared {
-    summary: VerifySummary,
-    divergences: Divergences,
-    /// Stretches in which the digests differ, and the closer look found nothing.
-    unexplained: usize,
-}
-
-async fn compare_all(carrier: &Carrier, target: &IndexName) -> Result<Compared, Error> {
     let session = carrier.session();
+    // A search shows what the last refresh did. What the audit took away it had asked for in real time:
+    // without this, what went in between would be called missing.
+    session.cluster().refresh(source).await.doing(|| format!("refreshing {source}"))?;
     let positions = carrier.positions();
     let highest = Matching::of(carrier).highest(&positions)?;
     let stretches = carried(&positions);
@@ -171,18 +149,14 @@ async fn compare_all(carrier: &Carrier, target: &IndexName) -> Result<Compared, 
     summary.target = held.documents() + suspects.count();
 
     let ranges = source.differences(&held);
-    let mut unexplained = 0;
     if !ranges.is_empty() || suspects.count() > 0 {
         let found =
             classify::classify(carrier, target, &positions, &in_target, &ranges, suspects).await?;
-        if found.is_empty() {
-            unexplained = ranges.len();
-        }
         summary.lagging += found.lagging;
         summary.dead_lettered += found.dead_lettered;
         divergences.add(found.divergences);
     }
-    Ok(Compared { summary, divergences, unexplained })
+    divergences.conclude(summary)
 }
 
 /// The highest operation below `positions`.

@@ -9,6 +9,20 @@ use crate::id::{SeqNo, Shard};
 use crate::position::Window;
 use crate::version::{Incarnation, Op, Provenance, Rewrite};
 
+/// What an audit finds gone of `held`, up to `position`, where `live` is there.
+pub(super) fn gone(live: &Numbers, held: &Numbers, position: i64) -> Numbers {
+    let checkpoint = SeqNo(position);
+    let all = [Window { from: SeqNo::NONE, to: checkpoint }];
+    let first = live.histogram(&all, first_shift(checkpoint));
+    let mut hunt = Hunt::begin(checkpoint, held, &first);
+    while let Some(probe) = hunt.ask() {
+        hunt.answer(held, &live.histogram(&probe.windows, probe.shift));
+    }
+    let found = hunt.end();
+    assert!(found.unknown.is_empty());
+    found.gone
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     /// Index this document; even contents are kept, odd ones filtered.
@@ -91,17 +105,7 @@ impl World {
     }
 
     fn gone(&self) -> Numbers {
-        let live = self.live();
-        let checkpoint = SeqNo(self.position);
-        let all = [Window { from: SeqNo::NONE, to: checkpoint }];
-        let first = live.histogram(&all, first_shift(checkpoint));
-        let mut hunt = Hunt::begin(checkpoint, &self.held, &first);
-        while let Some(probe) = hunt.ask() {
-            hunt.answer(&self.held, &live.histogram(&probe.windows, probe.shift));
-        }
-        let found = hunt.end();
-        assert!(found.unknown.is_empty());
-        found.gone
+        gone(&self.live(), &self.held, self.position)
     }
 
     fn audit(&mut self, meanwhile: &[(u8, Option<bool>)]) {

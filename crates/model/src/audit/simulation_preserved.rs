@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Fate, Hunt, Now, Numbers, fate, first_shift};
+use super::simulation::gone;
+use super::{Fate, Now, Numbers, fate};
 use crate::conflict::Conflict;
 use crate::id::SeqNo;
-use crate::position::Window;
 use crate::stamp::{Removal, Stamp};
 use crate::version::{Incarnation, Version};
 
@@ -138,16 +138,8 @@ impl World {
     }
 
     fn audit(&mut self) {
-        let (live, checkpoint) = (self.live(), SeqNo(self.position));
-        let all = [Window { from: SeqNo::NONE, to: checkpoint }];
-        let first = live.histogram(&all, first_shift(checkpoint));
-        let mut hunt = Hunt::begin(checkpoint, &self.held, &first);
-        while let Some(probe) = hunt.ask() {
-            hunt.answer(&self.held, &live.histogram(&probe.windows, probe.shift));
-        }
-        let found = hunt.end();
-        assert!(found.unknown.is_empty());
-        for number in found.gone.iter() {
+        let checkpoint = SeqNo(self.position);
+        for number in gone(&self.live(), &self.held, self.position).iter() {
             let document = self.inventory[&number.0];
             let now = self.source.get(&document);
             let now = now.map_or(Now::Absent, |live| Now::At(SeqNo(live.number)));
