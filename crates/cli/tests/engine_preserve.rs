@@ -8,11 +8,11 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{
-    Recipe, assert_nothing_left, assert_switched, assert_untouched, journal, make_index, part,
-    state,
+    Recipe, assert_nothing_left, assert_same, assert_switched, assert_untouched, journal,
+    make_index, part, state,
 };
 use segue_testkit::{Engine, Fault, Faults, Method, Prefix, Proxy};
 use serde_json::{Value, json};
@@ -133,17 +133,6 @@ fn content(engine: &Engine, index: &str) -> Content {
         (hit["_id"].as_str().unwrap().to_owned(), kept)
     };
     hits.iter().map(document).collect()
-}
-
-fn assert_same(found: &Content, truth: &Content) {
-    let missing: Vec<_> = truth.keys().filter(|id| !found.contains_key(*id)).collect();
-    let extra: Vec<_> = found.keys().filter(|id| !truth.contains_key(*id)).collect();
-    let other: Vec<_> =
-        truth.iter().filter(|(id, kept)| found.get(*id).is_some_and(|f| f != *kept)).collect();
-    assert!(
-        missing.is_empty() && extra.is_empty() && other.is_empty(),
-        "missing {missing:?}, extra {extra:?}, different {other:?}"
-    );
 }
 
 #[test]
@@ -534,4 +523,46 @@ fn what_cannot_go_with_it_is_refused_before_anything_is_done() {
     // A rollback has nothing of ours to carry; what was written since stays behind, if that is accepted.
     moved.takes("d1", TIME + 10_000_000);
     moved.recipe.command("rollback", &["--yes"]).run().expect(3);
+}
+
+/// Sends a bulk that is under way for seconds, and says when its answer came.
+fn slow_write(engine: &Engine, prefix: &Prefix) -> std::thread::JoinHandle<Instant> {
+    let (pipeline, index) = (prefix.name("slow"), prefix.name("elsewhere"));
+    let script = "long x = 0; for (int i = 0; i < 120000; ++i) { x += i % 7 } ctx.spun = x";
+    let body = json!({ "processors": [{ "script": { "source": script } }] });
+    engine.json.put(&format!("/_ingest/pipeline/{pipeline}"), &body);
+    let settings = json!({ "number_of_replicas": 0, "default_pipeline": pipeline });
+    engine.json.put(&format!("/{index}"), &json!({ "settings": settings }));
+    let documents: Vec<_> = (0..6000).map(|n| (format!("s{n}"), "{}".to_owned())).collect();
+    let engine = engine.clone();
+    std::thread::spawn(move || {
+        let pairs: Vec<_> = documents.iter().map(|(id, text)| (id.as_str(), &**text)).collect();
+        engine.json.write(&index, &pairs);
+        Instant::now()
+    })
+}
+
+/// A delete leaves a tombstone only where something stood: no write of an earlier epoch may be under way
+/// when the audit looks.
+#[test]
+fn an_epoch_begins_when_the_writes_under_way_have_ended() {
+    let engine = Engine::get();
+    for drains in [true, false] {
+        let prefix = engine.prefix(if drains { "drain" } else { "no-drain" });
+        let moved = Moved::new(&engine, &prefix, 1, 20);
+        moved.recipe.run(0);
+        let slow = slow_write(&engine, &prefix);
+        std::thread::sleep(Duration::from_millis(300));
+        let mut run = moved.recipe.command("run", &["--yes"]);
+        if !drains {
+            run = run.env("SEGUE_SABOTAGE", "no-drain");
+        }
+        run.run().expect(0);
+        let ended = Instant::now();
+        let slow_ended = slow.join().unwrap();
+        engine.json.delete(&format!("/{}", prefix.name("elsewhere")));
+        engine.json.delete(&format!("/_ingest/pipeline/{}", prefix.name("slow")));
+        let waited = ended >= slow_ended;
+        assert_eq!(waited, drains, "{ended:?}, the slow write {slow_ended:?}");
+    }
 }
