@@ -199,6 +199,9 @@ pub enum Error {
     /// The pipeline could not be prepared or a lookup view could not be read.
     #[error("the pipeline failed")]
     Transform(#[from] segue_transform::Error),
+    /// A file of the source cannot be read, or not to its end.
+    #[error("a file of the source cannot be read")]
+    File(#[from] segue_files::Error),
     /// Local state could not be read or written.
     #[error("{doing} {path}")]
     Io {
@@ -325,6 +328,7 @@ impl Error {
             Error::Recipe(_) => "SEG-E308",
             Error::GivenUp { .. } => "SEG-E309",
             Error::Forbidden { .. } => "SEG-E310",
+            Error::File(_) => "SEG-E311",
         }
     }
 

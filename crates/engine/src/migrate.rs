@@ -21,6 +21,7 @@ use crate::checkpoint_store::CheckpointStore;
 use crate::cutover::{cut_over, diagnose};
 use crate::error::{Doing, Ending, Error, Stop, chain};
 use crate::journal_store::{Journal, JournalStore};
+use crate::load;
 use crate::lookup::{Pinned, pin};
 use crate::observe::observe;
 use crate::part_run::PartRun;
@@ -102,6 +103,7 @@ pub async fn recover(session: &Session) -> Result<(), Error> {
         };
         let mut run = PartRun::known(session, &source, state);
         let diagnosed = match run.state.phase {
+            _ if run.state.swap.is_some() => load::diagnose(&mut run).await,
             Phase::RollingBack => rollback::diagnose(&mut run).await,
             _ => diagnose(&mut run).await,
         };
@@ -268,7 +270,10 @@ async fn work(
         return (report, ended.map(|error| error.ending()));
     }
     let worked = match &pinned {
-        Some(pinned) => migrate(&mut run, pinned, goal, &mut report).await,
+        Some(pinned) => match run.planned.files.clone() {
+            Some(files) => load::load(&mut run, &files, pinned, goal, &mut report).await,
+            None => migrate(&mut run, pinned, goal, &mut report).await,
+        },
         None => Err(Error::Task("a part has work to do but no pipeline".to_owned())),
     };
     let mut verified = run.state.verified.clone().map(|(_, summary)| summary);
@@ -374,7 +379,10 @@ async fn migrate(
     }
     if matches!(run.state.phase, Phase::Planned | Phase::Preparing) {
         let begun = Instant::now();
-        prepare(run, &pinned.fingerprint).await?;
+        let source = run.source().clone();
+        let looking = || format!("looking at the shards of {source}");
+        let stats = run.session.cluster().shard_stats(source.as_str()).await.doing(looking)?;
+        prepare(run, source_identity(&stats), &pinned.fingerprint).await?;
         report.took("prepare", begun.elapsed());
     }
     check_index(run).await?;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use segue_cluster::{AliasAction, AliasProps, Class};
 use segue_model::cutover::{Mark, supersede};
 use segue_model::id::{Epoch, IndexUuid};
-use segue_model::journal::Event;
+use segue_model::journal::{Event, SourceIdentity};
 use segue_model::phase::Phase;
 use segue_model::stamp::Versioning;
 use serde_json::{Map, Value, json};
@@ -21,7 +21,6 @@ use crate::abandon::{claim, forget};
 use crate::cutover::redirect;
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
-use crate::pass::source_identity;
 
 /// How long the target remembers deletes while it is filled: longer than any late request of ours.
 pub(crate) const GC_DELETES: &str = "12h";
@@ -45,17 +44,19 @@ const RELAXED: [(&str, &str); 5] = [
 const RELAXED_UNTIL_SWITCH: [&str; 3] =
     ["index.gc_deletes", "index.translog.durability", "index.final_pipeline"];
 
-/// Makes the target unless it is there, and journals it.
-pub async fn prepare(run: &mut PartRun, fingerprint: &str) -> Result<(), Error> {
+/// Makes the target unless it is there, and journals it. `identity` is what its documents come from.
+pub async fn prepare(
+    run: &mut PartRun,
+    identity: SourceIdentity,
+    fingerprint: &str,
+) -> Result<(), Error> {
     let source = run.source().clone();
-    let looking = || format!("looking at the shards of {source}");
-    let stats = run.session.cluster().shard_stats(source.as_str()).await.doing(looking)?;
     if run.state.phase == Phase::Planned {
         // Of a journal that was lost: positions in another index would stop every pass.
         forget::everything(&run.session, &source, &mut Vec::new()).await?;
     }
     run.record(Event::PrepareStarted {
-        source: source_identity(&stats),
+        source: identity,
         target: run.target().clone(),
         pipeline: fingerprint.to_owned(),
         versioning: run.session.recipe().target.versioning(),

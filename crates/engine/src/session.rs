@@ -20,6 +20,8 @@ use crate::progress::Listener;
 /// What the user set for this run, besides the recipe.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
+    /// Where the recipe's own files are.
+    pub folder: PathBuf,
     /// Where local state lives (inventories, lookup views).
     pub state_dir: PathBuf,
     /// How many bulk requests this run may send; `None` = no bound.

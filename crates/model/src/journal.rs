@@ -56,6 +56,9 @@ pub struct VerifySummary {
     /// Documents of the source that are missing from the target as dead letters.
     #[serde(default)]
     pub dead_lettered: u64,
+    /// Records of files whose id a later record has, where the recipe lets the last one stand.
+    #[serde(default)]
+    pub superseded: u64,
     /// Documents that changed in the source meanwhile; compared again in the window.
     pub lagging: u64,
     /// Divergences by class; empty when equal.
@@ -187,6 +190,15 @@ pub enum Event {
         #[serde(default)]
         before: Option<Box<Before>>,
     },
+    /// Mode swap: the alias is about to move; from here on the generation that served may be blocked.
+    SwapStarted {
+        /// The epoch whose write alias decides between swap and back-out.
+        epoch: Epoch,
+        /// The alias.
+        alias: AliasName,
+        /// The generation that it stands for; none = it is new.
+        from: Option<IndexName>,
+    },
     /// Mode redirect: an ingest pipeline is about to send the source's writes on to the target. From
     /// here on segue writes no version of its own there.
     RedirectStarted {
@@ -317,6 +329,7 @@ impl Event {
             Event::Verified { .. } => "verified",
             Event::Diverged { .. } => "diverged",
             Event::CutoverStarted { .. } => "cutover_started",
+            Event::SwapStarted { .. } => "swap_started",
             Event::RedirectStarted { .. } => "redirect_started",
             Event::Redirected => "redirected",
             Event::RedirectCarried { .. } => "redirect_carried",

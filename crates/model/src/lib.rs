@@ -31,6 +31,7 @@ pub mod cutover;
 pub mod digest;
 pub mod doctor;
 pub mod gate;
+pub mod generation;
 pub mod governor;
 pub mod id;
 pub mod invariants;

@@ -4,6 +4,7 @@
 //! to `P159` notes.
 
 mod cluster;
+mod files;
 mod journal;
 mod names;
 mod near;
@@ -24,7 +25,7 @@ pub(crate) use pipeline::lookup_indices;
 use crate::id::IndexName;
 use crate::observe::Observation;
 use crate::plan::PlannedPart;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Source};
 
 /// How bad a note is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -96,6 +97,12 @@ pub(crate) fn lint(
     notes: &mut Vec<Note>,
 ) {
     cluster::lint_sight(seen, notes);
+    if let Source::Files(files) = &recipe.source {
+        files::lint_files(recipe, files, seen, parts, notes);
+        cluster::lint_room(seen, parts, notes);
+        pipeline::lint_lookups(recipe, seen, notes);
+        return;
+    }
     if parts.is_empty() && notes.iter().all(|note| note.severity != Severity::Error) {
         notes.push(near::nothing_matches(recipe, seen));
     }

@@ -1,6 +1,7 @@
 //! The observation: what was seen in the cluster, before anything is planned. Values only; what
 //! they mean is said by [`crate::plan`] and [`crate::lint`].
 
+pub mod files;
 pub mod mapping;
 pub mod versions;
 
@@ -199,6 +200,8 @@ pub struct Observation {
     pub missing_privileges: Vec<MissingPrivilege>,
     /// Template files of the recipe, by path: `{ settings, mappings }`, or why they can't be read.
     pub templates: BTreeMap<String, Result<Value, String>>,
+    /// The recipe's files; none where its source is indices.
+    pub files: Option<files::SeenFiles>,
     /// What the journal says of each part.
     pub journal: BTreeMap<IndexName, PartState>,
     /// What could not be seen.

@@ -34,6 +34,8 @@ pub struct PartState {
     pub verified: Option<(Vec<SeqNo>, VerifySummary)>,
     /// The cutover that was last begun.
     pub cutover: Option<Cutover>,
+    /// The swap that was last begun, of a generation made from files.
+    pub swap: Option<Swap>,
     /// The index that is no longer needed and may be gone: after the switch the kept copy, after the
     /// way back the target.
     pub retired: Option<IndexName>,
@@ -62,6 +64,19 @@ pub struct Cutover {
     pub window: Option<CutoverWindow>,
     /// The redirect, in that mode, once it was begun.
     pub redirect: Option<Redirect>,
+}
+
+/// A swap as the journal knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swap {
+    /// The epoch whose write alias decides between swap and back-out.
+    pub epoch: Epoch,
+    /// The alias that moves.
+    pub alias: AliasName,
+    /// The generation that it stood for; none = it was new.
+    pub from: Option<IndexName>,
+    /// The generation's numbers before any write of an application.
+    pub cursor: Option<Vec<SeqNo>>,
 }
 
 /// A redirect as the journal knows it.
@@ -107,6 +122,7 @@ impl Default for PartState {
             epoch: None,
             verified: None,
             cutover: None,
+            swap: None,
             retired: None,
             reverse: None,
             rollback: None,
@@ -184,7 +200,14 @@ impl PartState {
             | Event::RedirectCarried { .. }
             | Event::RedirectEnded { .. }
             | Event::RedirectEnriched { .. } => self.remember_redirect(event),
+            Event::SwapStarted { epoch, alias, from } => {
+                let (epoch, alias, from) = (*epoch, alias.clone(), from.clone());
+                self.swap = Some(Swap { epoch, alias, from, cursor: None });
+            }
             Event::Switching { cursor } => {
+                if let Some(swap) = &mut self.swap {
+                    swap.cursor = Some(cursor.clone());
+                }
                 if let Some(cutover) = &mut self.cutover {
                     cutover.cursor = Some(cursor.clone());
                 }

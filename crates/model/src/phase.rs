@@ -99,6 +99,7 @@ impl Phase {
                 P::Failed { at: Box::new(P::CatchingUp), reason: reason.clone() }
             }
             (P::Ready, E::CutoverStarted { .. }) => P::CuttingOver { step: S::Closing },
+            (P::Ready, E::SwapStarted { .. }) => P::CuttingOver { step: S::Closing },
             (P::CuttingOver { step: S::Closing }, E::RedirectStarted { .. }) => {
                 P::CuttingOver { step: S::Redirecting }
             }

@@ -1,6 +1,7 @@
 //! The plan: every index, name and number, with its reason. Made from a recipe and an observation by
 //! a function; execution decides nothing that stands here.
 
+mod generation;
 mod names;
 mod only;
 mod part;
@@ -13,13 +14,14 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
+pub use generation::PlannedFiles;
 pub use names::keep_name;
 pub use only::NoSuchPart;
 
 use crate::id::{AliasName, IndexName, IndexUuid, MigrationName};
 use crate::lint::{self, Note, Severity};
 use crate::observe::{AliasProps, Observation};
-use crate::recipe::{Captures, Recipe};
+use crate::recipe::{Captures, Recipe, Source};
 
 /// What will be done.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -68,6 +70,9 @@ pub struct PlannedPart {
     pub keep: IndexName,
     /// Why it is planned so, where that does not stand in the recipe.
     pub reasons: Vec<String>,
+    /// The files that are loaded, where the part is a generation made of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<PlannedFiles>,
 }
 
 /// What is to be done with a part.
@@ -137,6 +142,7 @@ impl PlannedPart {
             shards: 0,
             target_body: TargetBody { settings: Map::new(), mappings: Value::Null },
             aliases: Vec::new(),
+            files: None,
             reasons: Vec::new(),
         }
     }
@@ -156,11 +162,16 @@ impl Plan {
             .iter()
             .filter(|index| !names::is_own(recipe, seen, index))
             .filter_map(|index| {
-                let captures = recipe.source.index.matches(index.name.as_str())?;
+                let captures = recipe.source.matches(index.name.as_str())?;
                 part::plan_part(recipe, seen, index, captures, &mut notes)
             })
             .collect();
-        parts.extend(switched::switched_parts(recipe, seen));
+        match &recipe.source {
+            Source::Indices(_) => parts.extend(switched::switched_parts(recipe, seen)),
+            Source::Files(_) => {
+                parts.extend(generation::plan_generation(recipe, seen, &mut notes));
+            }
+        }
         parts.sort_by(|a, b| a.source.cmp(&b.source));
         lint::lint(recipe, seen, &parts, &mut notes);
         let pipeline = recipe.pipeline_fingerprint();
@@ -205,7 +216,7 @@ fn hash(pipeline: &str, parts: &[PlannedPart]) -> String {
             json!({
                 "source": part.source, "uuid": part.source_uuid, "target": part.target,
                 "settings": part.target_body.settings, "mappings": part.target_body.mappings,
-                "aliases": part.aliases, "keep": part.keep,
+                "aliases": part.aliases, "keep": part.keep, "files": part.files,
             })
         })
         .collect();

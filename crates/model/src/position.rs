@@ -116,6 +116,48 @@ impl Windows {
     }
 }
 
+/// Keeps the position where whoever reads decides how long each window is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    position: SeqNo,
+    handed_out: SeqNo,
+    finished: BTreeMap<SeqNo, SeqNo>,
+}
+
+impl Prefix {
+    /// Everything up to `position` is finished.
+    pub fn new(position: SeqNo) -> Prefix {
+        Prefix { position, handed_out: position, finished: BTreeMap::new() }
+    }
+
+    /// The next window, which ends with `to`; none if that was handed out before.
+    pub fn hand_out(&mut self, to: SeqNo) -> Option<Window> {
+        let window = Window { from: self.handed_out, to };
+        (to > self.handed_out).then(|| {
+            self.handed_out = to;
+            window
+        })
+    }
+
+    /// Records that `window` is finished; returns the position now.
+    pub fn finish(&mut self, window: Window) -> Result<SeqNo, UnknownWindow> {
+        let unknown = window.from < self.position || window.to > self.handed_out;
+        if unknown || self.finished.contains_key(&window.from) {
+            return Err(UnknownWindow { window, position: self.position });
+        }
+        self.finished.insert(window.from, window.to);
+        while let Some(to) = self.finished.remove(&self.position) {
+            self.position = to;
+        }
+        Ok(self.position)
+    }
+
+    /// The end of the longest contiguous prefix of finished windows.
+    pub fn position(&self) -> SeqNo {
+        self.position
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -148,6 +190,20 @@ mod tests {
         let mut windows = Windows::new(SeqNo(5), SeqNo(5), 10);
         assert!(windows.is_done() && windows.next_window().is_none());
         assert!(Windows::new(SeqNo(7), SeqNo(3), 10).is_done(), "a bound behind the position");
+    }
+
+    #[test]
+    fn windows_of_any_length_add_up_to_a_prefix() {
+        let mut prefix = Prefix::new(SeqNo(4));
+        assert_eq!(prefix.hand_out(SeqNo(4)), None, "done before");
+        let windows: Vec<_> =
+            [9, 10, 30].map(|to| prefix.hand_out(SeqNo(to)).unwrap()).into_iter().collect();
+        assert_eq!(windows[0], Window { from: SeqNo(4), to: SeqNo(9) });
+        assert_eq!(prefix.finish(windows[2]).unwrap(), SeqNo(4));
+        assert_eq!(prefix.finish(windows[0]).unwrap(), SeqNo(9));
+        assert!(prefix.finish(windows[0]).is_err(), "twice");
+        assert_eq!(prefix.finish(windows[1]).unwrap(), SeqNo(30));
+        assert!(prefix.finish(Window { from: SeqNo(30), to: SeqNo(31) }).is_err(), "never out");
     }
 
     #[test]

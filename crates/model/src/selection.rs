@@ -17,7 +17,7 @@ pub fn select<'a>(
     wanted: &[(String, String)],
 ) -> Result<Vec<IndexName>, NoSuchPart> {
     let known: Vec<_> = known.into_iter().cloned().collect();
-    let captures = recipe.source.index.captures();
+    let captures = recipe.source.captures();
     if let Some((key, _)) = wanted.iter().find(|(key, _)| !captures.contains(key)) {
         return Err(NoSuchPart::Key { key: key.clone(), known: captures.to_vec() });
     }
@@ -28,8 +28,7 @@ pub fn select<'a>(
     let chosen: Vec<_> = known
         .iter()
         .filter(|name| {
-            wanted.is_empty()
-                || recipe.source.index.matches(name.as_str()).is_some_and(|c| fits(&c))
+            wanted.is_empty() || recipe.source.matches(name.as_str()).is_some_and(|c| fits(&c))
         })
         .cloned()
         .collect();

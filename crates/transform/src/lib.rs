@@ -33,6 +33,6 @@ mod worker;
 pub use error::Error;
 pub use lookup::LookupSpec;
 pub use program::{Bound, Program};
-pub use required::has_fields;
+pub use required::{field_text, has_fields};
 pub use view::{View, ViewBuilder};
 pub use worker::{Document, Outcome, Worker};

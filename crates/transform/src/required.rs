@@ -2,7 +2,7 @@
 
 use segue_model::recipe::{Path, Segment};
 
-use crate::json::{Members, is_null, name_is, trim};
+use crate::json::{Found, Members, find, is_null, name_is, scalar_text, trim};
 
 /// The first of the paths that the document doesn't have, or has only as null. A list on the way
 /// counts as the field being there if the path ends at it, and as missing if it goes on.
@@ -10,6 +10,17 @@ use crate::json::{Members, is_null, name_is, trim};
 pub fn has_fields<'p>(source: &[u8], paths: &'p [Path]) -> Option<&'p Path> {
     let source = trim(source);
     paths.iter().find(|path| !is_there(source, path.segments()))
+}
+
+/// What the text, the number or the truth at a path says; none where there is none of them.
+#[must_use]
+pub fn field_text(source: &[u8], path: &Path) -> Option<String> {
+    match find(trim(source), path.segments()) {
+        Found::Value(value) => {
+            scalar_text(value).map(|text| String::from_utf8_lossy(&text).into_owned())
+        }
+        Found::Nothing | Found::List(_) => None,
+    }
 }
 
 /// Looks no further than the first member that settles it: required fields tend to stand in front.

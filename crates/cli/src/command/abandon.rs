@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use segue_engine::Ending;
 use segue_engine::abandon::{self, Abandoned, Found};
 use segue_engine::journal_store::Journal;
+use segue_engine::load;
 use segue_engine::session::Session;
 use segue_model::id::IndexName;
 use segue_model::phase::Phase;
@@ -29,6 +30,9 @@ pub async fn run(options: &AbandonOptions) -> anyhow::Result<ExitCode> {
     if !options.yes && announce(&session, &journal, &chosen).await? {
         ask::confirm("give this up?")?;
     }
+    if session.recipe().source.files().is_some() {
+        return generations(&session, journal, &chosen, options).await;
+    }
     let mut outcomes = Vec::new();
     for source in &chosen {
         session.check_stop()?;
@@ -51,6 +55,34 @@ pub async fn run(options: &AbandonOptions) -> anyhow::Result<ExitCode> {
         show(&outcomes, &lookups);
     }
     Ok(exit::code(outcomes.iter().filter_map(|outcome| outcome.ending).max_by_key(gravity)))
+}
+
+/// Gives up the generations that have not taken over.
+async fn generations(
+    session: &Session,
+    mut journal: Journal,
+    chosen: &[IndexName],
+    options: &AbandonOptions,
+) -> anyhow::Result<ExitCode> {
+    let mut given_up = Vec::new();
+    for name in chosen {
+        let Some(state) = journal.parts.remove(name) else { continue };
+        // What has taken over is not meant: `segue rollback` is for that.
+        if state.phase.is_switched() || matches!(state.phase, Phase::RolledBack | Phase::Abandoned)
+        {
+            continue;
+        }
+        load::give_up(session, name, state).await?;
+        given_up.push(name.clone());
+    }
+    if options.parts.json {
+        println!("{}", json!({ "migration": session.migration(), "given_up": given_up }));
+    } else if given_up.is_empty() {
+        println!("no generation is being loaded: there is nothing to give up");
+    } else {
+        given_up.iter().for_each(|name| println!("{name}\n    abandoned"));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The parts of the journal that were asked for.

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use indicatif::HumanBytes;
 use segue_engine::cleanup::{self, Cleaned, Item};
+use segue_engine::load::{self, Retired};
+use segue_engine::session::Session;
 use segue_model::cleanup::Role;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +23,9 @@ pub async fn run(options: &CleanupOptions) -> anyhow::Result<ExitCode> {
     stop_on_interrupt(cancel.clone());
     let display = Display::start();
     let session = open(&options.parts.file, None, display.listener(), cancel).await?;
+    if session.recipe().source.files().is_some() {
+        return generations(&session, options).await;
+    }
     let known = cleanup::known(&session).await?;
     let chosen = choose(&session, &options.parts, known.parts.keys())?;
     let mut due = false;
@@ -44,6 +49,26 @@ pub async fn run(options: &CleanupOptions) -> anyhow::Result<ExitCode> {
         outcomes.iter().for_each(show);
     }
     Ok(exit::code(outcomes.iter().filter_map(|outcome| outcome.ending).max_by_key(gravity)))
+}
+
+/// Deletes the generations that are older than those the recipe keeps.
+async fn generations(session: &Session, options: &CleanupOptions) -> anyhow::Result<ExitCode> {
+    let surplus = load::surplus(session).await?;
+    for generation in &surplus {
+        eprintln!("delete  {generation}: the recipe keeps fewer generations");
+    }
+    if !surplus.is_empty() && !options.yes {
+        ask::confirm("delete this?")?;
+    }
+    let retired = load::retire(session).await?;
+    if options.parts.json {
+        println!("{}", json!({ "migration": session.migration(), "deleted": retired }));
+    } else {
+        for Retired { index, documents, bytes } in &retired {
+            println!("deleted: {index} ({documents} documents, {})", HumanBytes(*bytes));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Says what would be done with one part.

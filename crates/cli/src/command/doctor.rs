@@ -57,8 +57,7 @@ impl Speaker<'_> {
         for (name, value) in &self.file.set {
             words.push(format!("--set {}", word(&format!("{name}={value}"))));
         }
-        let captures =
-            part.and_then(|part| self.session.recipe().source.index.matches(part.as_str()));
+        let captures = part.and_then(|part| self.session.recipe().source.matches(part.as_str()));
         for (key, value) in captures.into_iter().flatten() {
             words.push(format!("--only {}", word(&format!("{key}={value}"))));
         }

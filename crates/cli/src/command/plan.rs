@@ -39,6 +39,7 @@ pub async fn open(
     let recipe = recipe_file::load(file)?;
     let cluster = recipe_file::connect(&recipe, &recipe_file::folder(file))?;
     let options = RunOptions {
+        folder: recipe_file::folder(file),
         state_dir: recipe_file::state_dir(&cluster).await?,
         max_batches,
         watchdog: watchdog_command(file)?,

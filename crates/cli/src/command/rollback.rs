@@ -4,8 +4,11 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use segue_engine::Error;
+use segue_engine::load;
 use segue_engine::migrate;
 use segue_engine::rollback::{Candidate, candidates, roll_back};
+use segue_engine::session::Session;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{self, stop_on_interrupt};
@@ -23,6 +26,9 @@ pub async fn run(options: &RollbackOptions) -> anyhow::Result<ExitCode> {
     let display = Display::start();
     let session = open(&options.plan.file, None, display.listener(), cancel).await?;
     migrate::recover(&session).await?;
+    if session.recipe().source.files().is_some() {
+        return generation(&session, options).await;
+    }
     // What is wrong with parts that are still to be migrated does not concern those that go back.
     let (plan, journal) = make(&session, &options.plan).await?;
     let found = candidates(&session, &plan, &journal).await?;
@@ -40,6 +46,35 @@ pub async fn run(options: &RollbackOptions) -> anyhow::Result<ExitCode> {
         print!("{}", text(&done.report));
     }
     Ok(exit::code(done.ending))
+}
+
+/// Takes the last swap back.
+async fn generation(session: &Session, options: &RollbackOptions) -> anyhow::Result<ExitCode> {
+    let Some(back) = load::back::look(session).await? else {
+        eprintln!("no generation has taken the place of another: there is nothing to go back from");
+        if options.plan.json {
+            println!("{}", json!({ "migration": session.migration(), "parts": [] }));
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    eprintln!("from {} back to {}", back.from, back.to);
+    if back.writes > 0 {
+        eprintln!("    would be lost: {} operations on {}", back.writes, back.from);
+        if !options.discard_writes {
+            let lost = format!("{} operations on {}", back.writes, back.from);
+            return Err(Error::WouldLose(lost).into());
+        }
+    }
+    if !options.yes {
+        ask::confirm("go back?")?;
+    }
+    let done = load::back::roll_back(session, back, options.discard_writes).await?;
+    if options.plan.json {
+        println!("{}", json!({ "migration": session.migration(), "parts": [done] }));
+    } else {
+        println!("{} <- {}\n    rolled back in {} ms", done.to, done.from, done.closed_ms);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Shows what goes back and what would be lost, and asks.

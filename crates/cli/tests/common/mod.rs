@@ -58,6 +58,11 @@ impl Recipe {
         std::fs::write(self.folder.path().join(name), body.to_string()).unwrap();
     }
 
+    /// Puts a file beside the recipe, whatever is in it.
+    pub fn write(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.folder.path().join(name), bytes).unwrap();
+    }
+
     /// Loses what is kept on this machine: inventories and views.
     pub fn lose_state(&self) {
         std::fs::remove_dir_all(self.folder.path().join("state")).unwrap();

@@ -47,7 +47,8 @@ pub async fn cut_over(run: &mut PartRun, carrier: &Arc<Carrier>) -> Result<Cutov
     let verified = pass_gate(run, carrier).await?;
     let max_pause = run.session.recipe().cutover.max_pause;
     let redirect = match run.session.recipe().cutover.mode {
-        CutoverMode::Block => None,
+        // Generations are swapped by the load itself.
+        CutoverMode::Block | CutoverMode::Swap(_) => None,
         CutoverMode::Redirect => Some(redirect::ready(run, carrier).await?),
     };
     let fence = Fence { redirect: redirect.clone(), ..Fence::of(run) };

@@ -2,6 +2,7 @@
 //! the number of indices, but for names that have to be spelled out: those go many to a request.
 
 mod extras;
+mod files;
 mod privileges;
 mod versions;
 
@@ -13,7 +14,7 @@ use segue_model::id::{AliasName, IndexName, IndexUuid};
 use segue_model::observe::{AliasProps, Gap, Observation, SeenIndex};
 use segue_model::part::PartState;
 use segue_model::plan::keep_name;
-use segue_model::recipe::Recipe;
+use segue_model::recipe::{Captures, Recipe, Source};
 use serde_json::{Map, Value};
 
 use crate::error::{Doing, Error};
@@ -42,7 +43,7 @@ pub async fn observe(
         journal,
         ..Observation::default()
     };
-    let wildcard = recipe.source.index.wildcard();
+    let wildcard = recipe.wildcard();
     let (candidates, aliases) = tokio::join!(cluster.indices(&wildcard), cluster.aliases());
     let candidates = allowed(candidates, &wildcard, &mut seen)?;
     let aliases = allowed(aliases, "aliases", &mut seen)?;
@@ -53,11 +54,14 @@ pub async fn observe(
     }
     for index in candidates {
         let index = seen_index(index);
-        if recipe.source.index.matches(index.name.as_str()).is_some() {
+        if recipe.source.matches(index.name.as_str()).is_some() {
             seen.candidates.push(index);
         } else {
             seen.others.insert(index.name.clone(), index);
         }
+    }
+    if let Source::Files(files) = &recipe.source {
+        seen.files = Some(files::look(files, folder).await?);
     }
     read_templates(recipe, folder, &mut seen);
     extras::look(cluster, product.distribution, &wildcard, &mut seen).await;
@@ -120,8 +124,14 @@ fn read_templates(recipe: &Recipe, folder: &Path, seen: &mut Observation) {
     let Some(template) = &recipe.target.template else { return };
     let sources: Vec<_> =
         seen.candidates.iter().map(|i| &i.name).chain(seen.journal.keys()).cloned().collect();
-    for source in sources {
-        let Some(captures) = recipe.source.index.matches(source.as_str()) else { continue };
+    let mut named: Vec<(IndexName, Captures)> = sources
+        .into_iter()
+        .filter_map(|source| Some((source.clone(), recipe.source.matches(source.as_str())?)))
+        .collect();
+    if recipe.source.files().is_some() {
+        named.push((IndexName::new(""), Captures::new()));
+    }
+    for (source, captures) in named {
         let Ok(path) = template.render_path(&captures, source.as_str()) else { continue };
         if seen.templates.contains_key(&path) {
             continue;
@@ -195,7 +205,7 @@ fn targets(recipe: &Recipe, seen: &Observation) -> BTreeSet<IndexName> {
     seen.candidates
         .iter()
         .filter_map(|index| {
-            let captures = recipe.source.index.matches(index.name.as_str())?;
+            let captures = recipe.source.matches(index.name.as_str())?;
             recipe.target.index.render(&captures, index.name.as_str()).ok()
         })
         .map(IndexName::new)

@@ -32,7 +32,7 @@ pub(super) async fn look(cluster: &Cluster, recipe: &Recipe, seen: &mut Observat
 
 /// What reading, filling, blocking, cloning and renaming need.
 fn question(recipe: &Recipe, seen: &Observation) -> Value {
-    let sources = recipe.source.index.wildcard();
+    let sources = recipe.wildcard();
     let mut made: Vec<String> = targets(recipe, seen).iter().map(ToString::to_string).collect();
     made.push("segue-*".to_owned());
     let lookups: Vec<_> = recipe.lookups().filter_map(|lookup| lookup.index.literal()).collect();

@@ -12,23 +12,26 @@ use bytes::{Bytes, BytesMut};
 use segue_cluster::{BulkAnswer, BulkBody, Class, Hit, ItemOutcome};
 use segue_model::balance::Balance;
 use segue_model::conflict::Conflict;
-use segue_model::id::Shard;
+use segue_model::id::{AliasName, IndexName, Shard};
 use segue_model::journal::VerifySummary;
+use segue_model::recipe::Limits;
 use segue_model::stamp::Stamp;
-use segue_model::version::Version;
+use segue_model::version::{Incarnation, Version};
+use segue_transform::{Document, Outcome, Worker};
 
-use super::Carrier;
 use super::dead_letter::DeadLetter;
+use super::lane::REFUSED;
 use crate::error::{Doing, Error};
 use crate::inventory::Class as Kind;
 use crate::progress::Progress;
+use crate::session::Session;
 
 /// The longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// A document in the request body.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
+pub(crate) struct Item {
     /// Which hit of the page it is.
     pub hit: usize,
     /// What it is written with.
@@ -39,7 +42,7 @@ pub(super) struct Item {
 
 /// A batch being filled.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     /// The request body.
     pub body: BulkBody,
     /// What stands in it.
@@ -47,14 +50,54 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(bytes: usize) -> Batch {
+    pub(crate) fn new(bytes: usize) -> Batch {
         Batch { body: BulkBody::with_capacity(bytes), items: Vec::new() }
+    }
+
+    /// Whether it is to be sent before anything is added.
+    pub(crate) fn is_full(&self, limits: &Limits) -> bool {
+        self.items.len() >= limits.batch_docs as usize
+            || self.body.bytes() as u64 >= limits.batch_bytes
+    }
+
+    /// Transforms `hit`, the `number`-th of what is being settled, into the batch, or settles it.
+    pub(crate) fn put(
+        &mut self,
+        worker: &mut Worker,
+        shard: Shard,
+        (number, hit): (usize, &Hit<'_>),
+        stamp: Stamp,
+        settled: &mut Settled,
+    ) -> Result<(), Error> {
+        let begin = self.body.bytes();
+        let out = self.body.begin_index(&hit.id, hit.routing.as_deref(), stamp.version().0);
+        let document =
+            Document { id: &hit.id, routing: hit.routing.as_deref(), source: hit.source };
+        match worker.apply(document, out)? {
+            Outcome::Written => {
+                self.body.finish();
+                let range = begin..self.body.bytes();
+                self.items.push(Item { hit: number, stamp, range });
+            }
+            Outcome::Filtered { reason } => {
+                self.body.cancel();
+                settled.balance.filter(&reason);
+                settled.classes[number] = Kind::Filtered;
+            }
+            Outcome::Refused { reason } => {
+                self.body.cancel();
+                settled.balance.dead_letter(REFUSED);
+                settled.classes[number] = Kind::Refused;
+                settled.dead_letters.push(dead_letter(shard, hit, REFUSED, &reason));
+            }
+        }
+        Ok(())
     }
 }
 
 /// What became of the documents of a window so far.
 #[derive(Debug, Default)]
-pub(super) struct Settled {
+pub(crate) struct Settled {
     pub balance: Balance,
     pub dead_letters: Vec<DeadLetter>,
     pub batches: u64,
@@ -70,9 +113,22 @@ pub(super) enum Again {
     Failed(String),
 }
 
-impl Carrier {
+/// Sends batches of one part and settles what became of each document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender<'a> {
+    /// What the run's parts share.
+    pub session: &'a Session,
+    /// The part.
+    pub part: &'a IndexName,
+    /// What is written to.
+    pub write_alias: &'a AliasName,
+    /// The incarnation of what is written.
+    pub latest: Incarnation,
+}
+
+impl Sender<'_> {
     /// Sends the batch and settles each of its items.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         shard: Shard,
         batch: &mut Batch,
@@ -150,7 +206,7 @@ impl Carrier {
     }
 
     fn tell(&self, documents: u64, bytes: u64) {
-        let part = self.source.clone();
+        let part = self.part.clone();
         self.session.listener().tell(Progress::Carried { part, documents, bytes });
     }
 
@@ -189,7 +245,7 @@ impl Carrier {
                 }
                 ItemOutcome::Fenced { reason } => {
                     let how = format!("the write alias {} is gone: {reason}", self.write_alias);
-                    return Err(Error::TakenOver { part: self.source.clone(), how });
+                    return Err(Error::TakenOver { part: self.part.clone(), how });
                 }
                 ItemOutcome::Blocked { reason } => {
                     left.push(item.clone());
@@ -206,8 +262,7 @@ impl Carrier {
         current: Option<u64>,
         hits: &[Hit<'_>],
     ) -> Result<(), Error> {
-        let latest = self.lineage.incarnation;
-        match item.stamp.judge(current.map(Version), latest) {
+        match item.stamp.judge(current.map(Version), self.latest) {
             Conflict::AlreadyThere => Ok(()),
             Conflict::Divergence { current } => {
                 let id = hits.get(item.hit).map_or("?", |hit| hit.id.as_ref());
@@ -278,7 +333,7 @@ fn refuse(
     }
 }
 
-pub(super) fn dead_letter(shard: Shard, hit: &Hit<'_>, kind: &str, reason: &str) -> DeadLetter {
+pub(crate) fn dead_letter(shard: Shard, hit: &Hit<'_>, kind: &str, reason: &str) -> DeadLetter {
     DeadLetter {
         document: hit.id.to_string(),
         routing: hit.routing.as_ref().map(ToString::to_string),

@@ -7,9 +7,9 @@ use segue_cluster::{Fetch, Hit};
 use segue_model::id::{SeqNo, Shard};
 use segue_model::observe::versions::Sampled;
 use segue_model::position::Window;
-use segue_transform::{Document, Outcome, Worker};
+use segue_transform::Worker;
 
-use super::batch::{Batch, Item, Settled, dead_letter};
+use super::batch::{Batch, Settled};
 use super::shard::ShardCarrier;
 use super::{Carrier, Passed, Versions, Way};
 use crate::error::Error;
@@ -97,18 +97,15 @@ impl Lane<'_> {
         settled: &mut Settled,
     ) -> Result<(), Error> {
         let limits = self.carrier.session.limits();
-        let (most_docs, most_bytes) = (limits.batch_docs as usize, limits.batch_bytes);
         settled.classes = vec![Kind::Written; hits.len()];
         for (number, hit) in hits.iter().enumerate() {
             settled.balance.read += 1;
             self.put(shard, number, hit, settled)?;
-            let full =
-                self.batch.items.len() >= most_docs || self.batch.body.bytes() as u64 >= most_bytes;
-            if full {
-                self.carrier.send(shard, &mut self.batch, hits, settled).await?;
+            if self.batch.is_full(limits) {
+                self.carrier.sender().send(shard, &mut self.batch, hits, settled).await?;
             }
         }
-        self.carrier.send(shard, &mut self.batch, hits, settled).await
+        self.carrier.sender().send(shard, &mut self.batch, hits, settled).await
     }
 
     /// The plan has looked at some documents only. One whose version the application must have given
@@ -139,30 +136,7 @@ impl Lane<'_> {
         let seq_no = SeqNo(hit.seq_no);
         let shards = self.carrier.shard_count();
         let stamp = self.carrier.lineage.stamp(seq_no, shard, shards, hit.version)?;
-        let body = &mut self.batch.body;
-        let begin = body.bytes();
-        let out = body.begin_index(&hit.id, hit.routing.as_deref(), stamp.version().0);
-        let document =
-            Document { id: &hit.id, routing: hit.routing.as_deref(), source: hit.source };
-        match self.worker.apply(document, out)? {
-            Outcome::Written => {
-                body.finish();
-                let range = begin..body.bytes();
-                self.batch.items.push(Item { hit: number, stamp, range });
-            }
-            Outcome::Filtered { reason } => {
-                body.cancel();
-                settled.balance.filter(&reason);
-                settled.classes[number] = Kind::Filtered;
-            }
-            Outcome::Refused { reason } => {
-                body.cancel();
-                settled.balance.dead_letter(REFUSED);
-                settled.classes[number] = Kind::Refused;
-                settled.dead_letters.push(dead_letter(shard, hit, REFUSED, &reason));
-            }
-        }
-        Ok(())
+        self.batch.put(&mut self.worker, shard, (number, hit), stamp, settled)
     }
 }
 

@@ -28,6 +28,7 @@ use segue_model::version::{Incarnation, Op, OpOverflow, Provenance, Rewrite, Ver
 use segue_transform::Bound;
 use tokio::task::JoinSet;
 
+pub(crate) use batch::{Batch, Sender, Settled};
 pub use dead_letter::{DEAD_LETTER_INDEX, DeadLetter, DeadLetters};
 pub(crate) use lane::REFUSED;
 pub use remove::Gone;
@@ -288,6 +289,16 @@ impl Carrier {
     /// The number of shards of the source.
     pub fn shard_count(&self) -> u32 {
         u32::try_from(self.shards.len()).unwrap_or(u32::MAX)
+    }
+
+    /// What sends the part's batches.
+    pub(crate) fn sender(&self) -> Sender<'_> {
+        Sender {
+            session: &self.session,
+            part: &self.source,
+            write_alias: &self.write_alias,
+            latest: self.lineage.incarnation,
+        }
     }
 
     /// Each shard.

@@ -99,7 +99,7 @@ impl Carrier {
             };
             if let Some(again) = again {
                 attempt += 1;
-                self.wait_before(attempt, begun, again).await?;
+                self.sender().wait_before(attempt, begun, again).await?;
             }
         }
         Ok(())

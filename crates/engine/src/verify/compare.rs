@@ -194,7 +194,7 @@ impl Visitor for TargetSide {
 }
 
 /// The operation of a version that the present lineage wrote.
-pub(super) fn ours(version: Version, lineage: &Lineage) -> Option<Op> {
+pub(crate) fn ours(version: Version, lineage: &Lineage) -> Option<Op> {
     match version.origin() {
         Origin::Ours(p)
             if p.incarnation == lineage.incarnation

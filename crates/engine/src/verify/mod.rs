@@ -24,6 +24,7 @@ use segue_model::journal::VerifySummary;
 use segue_model::version::Op;
 use serde::Serialize;
 
+pub(crate) use compare::ours;
 pub(crate) use fingerprint::fingerprint;
 pub use redirected::{Outdone, count_ours, verify_redirected};
 pub use window::{Frozen, verify_window};
@@ -53,6 +54,8 @@ pub enum DivergenceClass {
     Foreign,
     /// A required field is missing or null.
     Incomplete,
+    /// Two records of files have the same id.
+    Duplicate,
 }
 
 impl DivergenceClass {
@@ -65,6 +68,7 @@ impl DivergenceClass {
             DivergenceClass::Different => "different",
             DivergenceClass::Foreign => "foreign",
             DivergenceClass::Incomplete => "incomplete",
+            DivergenceClass::Duplicate => "duplicate",
         }
     }
 }
@@ -94,14 +98,14 @@ pub(crate) struct Divergences {
 }
 
 impl Divergences {
-    fn push(&mut self, class: DivergenceClass, id: &str, detail: impl Into<String>) {
+    pub(crate) fn push(&mut self, class: DivergenceClass, id: &str, detail: impl Into<String>) {
         *self.counts.entry(class.name().to_owned()).or_default() += 1;
         if self.named.len() < NAMED {
             self.named.push(Divergence { class, id: id.to_owned(), detail: detail.into() });
         }
     }
 
-    fn add(&mut self, other: Divergences) {
+    pub(crate) fn add(&mut self, other: Divergences) {
         for (class, count) in other.counts {
             *self.counts.entry(class).or_default() += count;
         }
@@ -110,7 +114,7 @@ impl Divergences {
     }
 
     /// `Ok` with the summary if there are none.
-    fn conclude(self, mut summary: VerifySummary) -> Result<VerifySummary, Error> {
+    pub(crate) fn conclude(self, mut summary: VerifySummary) -> Result<VerifySummary, Error> {
         if self.counts.is_empty() {
             return Ok(summary);
         }

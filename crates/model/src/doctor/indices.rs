@@ -192,7 +192,7 @@ impl Case<'_> {
         }
     }
 
-    fn serving_target(&mut self, name: &IndexName, index: &Index) {
+    pub(super) fn serving_target(&mut self, name: &IndexName, index: &Index) {
         if index.is_blocked() {
             let what = format!("{name} serves and refuses writes, and no rollback runs");
             self.find(Kind::TargetBlocked, what, open(name));

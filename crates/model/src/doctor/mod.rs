@@ -6,6 +6,7 @@
 
 mod evidence;
 mod finding;
+mod generation;
 mod indices;
 mod names;
 mod streams;
@@ -74,6 +75,10 @@ pub fn findings(part: Part<'_>, seen: &Evidence) -> Vec<Finding> {
     let mut case = Case { part, seen, serves, idle, findings: Vec::new() };
     case.unseen();
     case.work();
+    if case.is_generation() {
+        case.generation();
+        return case.findings;
+    }
     case.names();
     case.source();
     case.target();

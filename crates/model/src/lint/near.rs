@@ -11,8 +11,8 @@ use crate::recipe::Recipe;
 const NEAR: usize = 3;
 
 pub(super) fn nothing_matches(recipe: &Recipe, seen: &Observation) -> Note {
-    let pattern = &recipe.source.index;
-    let wildcard = pattern.wildcard();
+    let pattern = recipe.source.indices().map_or_else(String::new, |s| s.index.to_string());
+    let wildcard = recipe.wildcard();
     let near = near(&wildcard, seen);
     let what = format!("no index matches {pattern} (looked for {wildcard}): 0 documents");
     let hint = if near.is_empty() {

@@ -22,7 +22,7 @@ pub(super) fn lint_target(
     lint_body(part, source, notes);
     lint_pipelines(part, source, notes);
     let name = part.source.as_str();
-    if part.target != part.source && recipe.source.index.matches(part.target.as_str()).is_some() {
+    if part.target != part.source && recipe.source.matches(part.target.as_str()).is_some() {
         let what = format!("the target {} has a name that source.index matches", part.target);
         let hint = "segue knows its own targets; other recipes and tools may take it for a source";
         notes.push(Note::warning("SEG-P151", name, what, hint).graded(Severity::Note));

@@ -52,6 +52,7 @@ pub(super) fn plan_part(
         action: action(recipe, seen, index),
         captures,
         target,
+        files: None,
         reasons,
     })
 }
@@ -66,7 +67,7 @@ fn action(recipe: &Recipe, seen: &Observation, index: &SeenIndex) -> Action {
             phase => Action::Resume { phase: phase.to_string() },
         };
     }
-    let wanted = &recipe.source.done_if_mapped;
+    let wanted = recipe.source.indices().map_or(&[][..], |source| &source.done_if_mapped);
     if !wanted.is_empty() && wanted.iter().all(|path| is_mapped(&index.mappings, &path.dotted())) {
         let fields: Vec<_> = wanted.iter().map(ToString::to_string).collect();
         let reason = format!("already in the new shape: {} mapped", fields.join(", "));

@@ -78,7 +78,7 @@ impl Plan {
             Size(bytes),
             self.parts.len() - active
         )?;
-        if active > 0 {
+        if self.active().any(|part| part.files.is_none()) {
             writeln!(
                 f,
                 "At each switch writers are refused (403) while the last changes are carried; for \
@@ -104,10 +104,18 @@ impl fmt::Display for PlannedPart {
             Action::Skip { reason } => {
                 return writeln!(f, "= {source}\n    nothing to do: {reason}");
             }
+            Action::Migrate if self.files.is_some() => writeln!(f, "+ {target}")?,
+            Action::Resume { phase } if self.files.is_some() => {
+                writeln!(f, "~ {target}\n    goes on: it is {phase}")?;
+            }
             Action::Migrate => writeln!(f, "+ {source} -> {target}")?,
             Action::Resume { phase } => {
                 writeln!(f, "~ {source} -> {target}\n    goes on: it is {phase}")?;
             }
+        }
+        if let Some(files) = &self.files {
+            self.made(f)?;
+            return files.fmt(f);
         }
         writeln!(
             f,

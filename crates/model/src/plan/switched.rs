@@ -27,7 +27,7 @@ fn switched_part(
     source: &IndexName,
     state: &PartState,
 ) -> PlannedPart {
-    let captures = recipe.source.index.matches(source.as_str()).unwrap_or_default();
+    let captures = recipe.source.matches(source.as_str()).unwrap_or_default();
     let target = state.target.clone().unwrap_or_else(|| source.clone());
     let there = seen.index(&target);
     let cutover = state.cutover.as_ref();
@@ -60,6 +60,7 @@ fn switched_part(
         aliases: aliases.collect(),
         keep,
         target,
+        files: None,
         reasons: Vec::new(),
     }
 }

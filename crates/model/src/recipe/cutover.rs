@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::NameTemplate;
+use super::{NameTemplate, SwapSpec};
 
 /// How names are switched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub enum CutoverMode {
     /// An ingest pipeline on the old index sends writes on to the target: no write is refused, if
     /// writers only index.
     Redirect,
+    /// The alias moves from one generation to the next, both made by segue; nobody writes to them.
+    Swap(SwapSpec),
 }
 
 /// What the recipe states about the application's writers.

@@ -16,12 +16,14 @@ mod cursor;
 mod cutover;
 mod error;
 mod expand;
+mod files;
 mod json;
 mod limits;
 mod name;
 mod node;
 mod path;
 mod read;
+mod read_files;
 mod read_step;
 mod source;
 mod step;
@@ -36,11 +38,12 @@ use std::collections::BTreeMap;
 pub use cluster::{AuthRef, ClusterRef, SecretRef, TlsRef};
 pub use cutover::{AfterSwitch, CutoverMode, CutoverSpec, CutoverStart, Writers};
 pub use error::{Error, ErrorKind};
+pub use files::{ColumnType, Duplicates, EmptyCell, FileFormat, FileId, FilesSpec, SwapSpec};
 pub use json::Json;
 pub use limits::{DocsPerSecond, Limits};
 pub use name::{Captures, NameError, NamePattern, NameTemplate};
 pub use path::{Path, PathError, Segment};
-pub use source::{SourceSpec, TargetSpec, Versions};
+pub use source::{Source, SourceSpec, TargetSpec, Versions};
 pub use step::{
     AsOf, Convert, ConvertKind, Copy, CopyField, CopyFrom, CopyPath, Filter, FilterWhen, Lookup,
     Multiple, OnMissing, Order, Predicate, Remove, Rename, Root, Set, Step,
@@ -57,8 +60,8 @@ pub struct Recipe {
     pub vars: BTreeMap<String, String>,
     /// Where the cluster is and how to sign in.
     pub cluster: ClusterRef,
-    /// Which indices are migrated.
-    pub source: SourceSpec,
+    /// What is migrated or loaded.
+    pub source: Source,
     /// What they become.
     pub target: TargetSpec,
     /// What happens to each document, in order. Empty: documents pass through unchanged.
@@ -93,10 +96,23 @@ impl Recipe {
     #[must_use]
     pub fn pipeline_fingerprint(&self) -> String {
         let mut text = String::from("segue-pipeline-1\n");
+        if let Source::Files(files) = &self.source {
+            files.describe(&mut text);
+        }
         for step in &self.pipeline {
             step.describe(&mut text);
         }
         format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()))
+    }
+
+    /// The narrowest wildcard that covers every source index, or every generation where the source is
+    /// files.
+    #[must_use]
+    pub fn wildcard(&self) -> String {
+        match &self.source {
+            Source::Indices(source) => source.index.wildcard(),
+            Source::Files(_) => self.target.index.wildcard(),
+        }
     }
 
     /// The lookups of the pipeline, in order.

@@ -195,6 +195,36 @@ impl NameTemplate {
         }
     }
 
+    /// The narrowest wildcard expression that covers every name it makes.
+    #[must_use]
+    pub fn wildcard(&self) -> String {
+        let text = |piece: &Piece| match piece {
+            Piece::Literal(text) => text.clone(),
+            Piece::Hole(_) => "*".to_owned(),
+        };
+        self.pieces.iter().map(text).collect()
+    }
+
+    /// What the hole of a template that has only one holds in `name`, if it made that name.
+    #[must_use]
+    pub fn read_back<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let mut rest = name;
+        let mut pieces = self.pieces.iter();
+        for piece in pieces.by_ref() {
+            match piece {
+                Piece::Literal(text) => rest = rest.strip_prefix(text.as_str())?,
+                Piece::Hole(_) => break,
+            }
+        }
+        for piece in pieces.rev() {
+            match piece {
+                Piece::Literal(text) => rest = rest.strip_suffix(text.as_str())?,
+                Piece::Hole(_) => return None,
+            }
+        }
+        Some(rest)
+    }
+
     /// Names of the holes that are left, `source` included.
     pub fn holes(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {

@@ -7,11 +7,12 @@ use super::cursor::{self, Fields, Lists};
 use super::error::{ErrorKind, Fault, Place, nearest};
 use super::name::{SOURCE, check_regex, is_hole_name, leaves_folder};
 use super::node::{self, Node};
+use super::read_files;
 use super::read_step::pipeline;
 use super::{
     AfterSwitch, ContentCheck, CountCheck, CutoverMode, CutoverSpec, CutoverStart, DocsPerSecond,
-    Limits, NameError, NamePattern, NameTemplate, Recipe, SourceSpec, TargetSpec, VerifySpec,
-    Versions, Writers,
+    Limits, NameError, NamePattern, NameTemplate, Recipe, Source, SourceSpec, TargetSpec,
+    VerifySpec, Versions, Writers,
 };
 
 type Vars = BTreeMap<String, String>;
@@ -39,15 +40,33 @@ pub(super) fn recipe(
     root.expand(env)?;
     let mut fields = Fields::open(root, "the recipe", &SECTIONS)?;
     language(&fields.need("segue")?)?;
-    let name = name(fields.need("name")?)?;
+    let named = fields.need("name")?;
     let vars = vars(fields.take("vars"), set, fields.at())?;
+    let name = name(named, &vars)?;
     let cluster = cluster(fields.need("cluster")?)?;
-    let source = source(fields.need("source")?, &vars)?;
-    let scope = Scope { vars, captures: source.index.captures().to_vec() };
-    let target = target(fields.need("target")?, &scope)?;
+    let wanted = fields.need("source")?;
+    let (source, captures) = if read_files::is_files(&wanted) {
+        let captures = vec![read_files::GENERATION.to_owned()];
+        (Source::Files(Box::new(read_files::source(wanted, &vars)?)), captures)
+    } else {
+        let source = source(wanted, &vars)?;
+        let captures = source.index.captures().to_vec();
+        (Source::Indices(source), captures)
+    };
+    let scope = Scope { vars, captures };
+    let wanted = fields.need("target")?;
+    let target = match &source {
+        Source::Indices(_) => target(wanted, &scope)?,
+        Source::Files(_) => read_files::target(wanted, &scope)?,
+    };
     let pipeline = fields.take("pipeline").map(|node| pipeline(node, &scope)).transpose()?;
     let verify = fields.take("verify").map(verify).transpose()?;
-    let cutover = fields.take("cutover").map(|node| cutover(node, &scope)).transpose()?;
+    let cutover = match &source {
+        Source::Indices(_) => {
+            fields.take("cutover").map(|node| cutover(node, &scope)).transpose()?
+        }
+        Source::Files(_) => Some(read_files::cutover(fields.need("cutover")?, &scope)?),
+    };
     let limits = fields.take("limits").map(limits).transpose()?;
     Ok(Recipe {
         name,
@@ -72,9 +91,9 @@ fn language(node: &Node) -> Result<(), Fault> {
         .hint(format!("this program reads language {LANGUAGE}")))
 }
 
-fn name(node: Node) -> Result<String, Fault> {
+fn name(node: Node, vars: &Vars) -> Result<String, Fault> {
     let at = node.at;
-    let name = cursor::text(node, "`name`")?;
+    let name = filled(node, "`name`", vars)?;
     let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let legal = name.len() <= 63
         && name.starts_with(first)
@@ -209,6 +228,20 @@ fn source(node: Node, vars: &Vars) -> Result<SourceSpec, Fault> {
     Ok(SourceSpec { index: pattern, done_if_mapped: done.transpose()?.unwrap_or_default() })
 }
 
+/// A text whose holes are variables.
+pub(super) fn filled(node: Node, what: &str, vars: &Vars) -> Result<String, Fault> {
+    let at = node.at;
+    let text = cursor::text(node, what)?;
+    let template =
+        NameTemplate::with_vars(&text, vars).map_err(|error| name_fault(at, &error, &[]))?;
+    let Some(hole) = template.holes().next() else {
+        return Ok(template.literal().unwrap_or_default().to_owned());
+    };
+    let summary = format!("{what}: `{{{hole}}}` is no variable");
+    Err(Fault::new(ErrorKind::Capture, at, summary)
+        .did_you_mean(hole, vars.keys().map(String::as_str)))
+}
+
 /// A template for the name of an index or alias.
 pub(super) fn template(node: Node, what: &str, scope: &Scope) -> Result<NameTemplate, Fault> {
     let at = node.at;
@@ -260,7 +293,7 @@ fn target(node: Node, scope: &Scope) -> Result<TargetSpec, Fault> {
         return Err(Fault::new(ErrorKind::BadValue, at, "the target is the source itself")
             .hint("for example \"{source}-v2\""));
     }
-    let file = fields.take("template").map(|node| file(node, scope)).transpose()?;
+    let file = fields.take("template").map(|node| template_file(node, scope)).transpose()?;
     let settings = fields.take("settings").map(settings).transpose()?.unwrap_or_default();
     let versions = fields.take("versions").map(versions).transpose()?;
     Ok(TargetSpec { index, template: file, settings, versions })
@@ -271,7 +304,8 @@ fn versions(node: Node) -> Result<Versions, Fault> {
     cursor::choice(node, "`versions`", &words)
 }
 
-fn file(node: Node, scope: &Scope) -> Result<NameTemplate, Fault> {
+/// The name of a file, which has to stand in the recipe's folder.
+pub(super) fn template_file(node: Node, scope: &Scope) -> Result<NameTemplate, Fault> {
     let at = node.at;
     let template = holes(node, "`template`", scope)?;
     if leaves_folder(&template.to_string()) {
@@ -281,7 +315,7 @@ fn file(node: Node, scope: &Scope) -> Result<NameTemplate, Fault> {
     Ok(template)
 }
 
-fn settings(node: Node) -> Result<serde_json::Map<String, serde_json::Value>, Fault> {
+pub(super) fn settings(node: Node) -> Result<serde_json::Map<String, serde_json::Value>, Fault> {
     let members = cursor::mapping(node, "`settings`")?;
     let setting =
         |(key, value): (node::Key, Node)| Ok((key.name, cursor::constant(&value, "a setting")?));
@@ -357,7 +391,7 @@ fn cutover(node: Node, scope: &Scope) -> Result<CutoverSpec, Fault> {
 }
 
 /// A duration that is more than nothing.
-fn some_time(node: Node, what: &str) -> Result<std::time::Duration, Fault> {
+pub(super) fn some_time(node: Node, what: &str) -> Result<std::time::Duration, Fault> {
     let at = node.at;
     let time = cursor::duration(node, what)?;
     if time.is_zero() {

@@ -1,7 +1,48 @@
 //! Which indices are migrated, and what they become.
 
-use super::{NamePattern, NameTemplate, Path};
+use super::{Captures, FilesSpec, NamePattern, NameTemplate, Path};
 use crate::stamp::Versioning;
+
+/// What documents come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Indices of the cluster, each with a target of its own.
+    Indices(SourceSpec),
+    /// Files, all of them into a new generation of one index.
+    Files(Box<FilesSpec>),
+}
+
+impl Source {
+    /// The indices; none where the source is files.
+    #[must_use]
+    pub fn indices(&self) -> Option<&SourceSpec> {
+        match self {
+            Source::Indices(indices) => Some(indices),
+            Source::Files(_) => None,
+        }
+    }
+
+    /// The files; none where the source is indices.
+    #[must_use]
+    pub fn files(&self) -> Option<&FilesSpec> {
+        match self {
+            Source::Indices(_) => None,
+            Source::Files(files) => Some(files),
+        }
+    }
+
+    /// Names of what the names of source indices hold.
+    #[must_use]
+    pub fn captures(&self) -> &[String] {
+        self.indices().map_or(&[], |source| source.index.captures())
+    }
+
+    /// What the name of a source index holds, if it belongs to the recipe.
+    #[must_use]
+    pub fn matches(&self, index: &str) -> Option<Captures> {
+        self.indices()?.index.matches(index)
+    }
+}
 
 /// Which indices are migrated.
 #[derive(Clone, Debug)]

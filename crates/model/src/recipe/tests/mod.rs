@@ -65,7 +65,7 @@ limits: { batch_docs: 1, batch_bytes: 64kb, lanes: 2, parts: 3, retries: 0, retr
     let password = SecretRef::Env("PW".to_owned());
     assert_eq!(recipe.cluster.auth, AuthRef::Basic { user: "u".to_owned(), password });
     assert_eq!(recipe.cluster.tls, TlsRef { verify: false, ca: Some("ca.pem".to_owned()) });
-    assert_eq!(recipe.source.done_if_mapped, [Path::parse("x.y").unwrap()]);
+    assert_eq!(recipe.source.indices().unwrap().done_if_mapped, [Path::parse("x.y").unwrap()]);
     let settings = serde_json::Value::Object(recipe.target.settings.clone());
     assert_eq!(settings.to_string(), r#"{"a":{"b":[1.5,null]},"number_of_replicas":0}"#);
     assert_eq!(recipe.verify.required.len(), 2);
@@ -148,7 +148,7 @@ fn variables_come_from_the_recipe_the_environment_and_the_command_line() {
     ] {
         let env = vars(&env);
         let recipe = Recipe::parse(text, "r", &vars(&set), &|name| env.get(name).cloned()).unwrap();
-        assert_eq!(recipe.source.index.wildcard(), source);
+        assert_eq!(recipe.wildcard(), source);
         assert_eq!(recipe.target.index.literal(), Some(target));
         assert_eq!(recipe.limits.lanes, lanes);
         assert_eq!(recipe.limits.docs_per_second, DocsPerSecond::Auto);
@@ -191,11 +191,11 @@ fn the_usage_events_recipe_is_right() {
     let recipe = recipe.unwrap_or_else(|error| panic!("{}", error.render()));
 
     let source = "kcworks-events-stats-file-download-2025-06";
-    let captures = recipe.source.index.matches(source).unwrap();
+    let captures = recipe.source.matches(source).unwrap();
     assert_eq!(captures, vars(&[("event", "file-download"), ("month", "2025-06")]));
     let target = recipe.target.index.render(&captures, source).unwrap();
     assert_eq!(target, "kcworks-events-stats-file-download-2025-06-v2.0.0");
-    assert_eq!(recipe.source.index.matches(&target), None);
+    assert_eq!(recipe.source.matches(&target), None);
     let alias = recipe.cutover.alias.as_ref().unwrap().render(&captures, source).unwrap();
     assert_eq!(alias, "kcworks-events-stats-file-download");
 
