@@ -30,6 +30,14 @@ pub enum Error {
         "the engine's jars are fetched with mvn, which was not found; on Debian: apt-get install maven"
     )]
     NoMaven,
+    /// A program is missing, and may not be installed.
+    #[error("{name} was not found; on Debian: apt-get install {package}")]
+    NoProgram {
+        /// Which program.
+        name: String,
+        /// The package that has it.
+        package: String,
+    },
     /// A program that was needed could not be run or failed.
     #[error("{program} failed: {reason}")]
     Program {

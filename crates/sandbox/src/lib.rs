@@ -29,7 +29,7 @@ pub use engine::{Engine, UnknownEngine};
 pub use error::Error;
 pub use java::{JavaVersion, Jdk, find_jdks};
 pub use options::{Heap, HeapError, Options};
-pub use provision::provision;
+pub use provision::{program, provision};
 pub use running::{Node, NodeState, Running, Status, Stopped, down, remove, status};
 pub use up::up;
 

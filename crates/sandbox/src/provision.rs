@@ -66,6 +66,23 @@ pub(crate) fn maven(install: bool, talk: &mut Talk<'_>) -> Result<PathBuf, Error
     on_path("mvn").ok_or(Error::NoMaven)
 }
 
+/// The program called `name`, which is of Debian's package `package`; installed with `apt-get` where it is
+/// missing and this is root on Debian.
+///
+/// # Errors
+/// [`Error::NoProgram`] where nothing may be installed; [`Error::Program`] where `apt-get` failed.
+pub fn program(name: &str, package: &str, talk: &mut Talk<'_>) -> Result<PathBuf, Error> {
+    let missing = || Error::NoProgram { name: name.to_owned(), package: package.to_owned() };
+    if let Some(program) = on_path(name) {
+        return Ok(program);
+    }
+    if !may_install() {
+        return Err(missing());
+    }
+    apt_install(&[package], talk)?;
+    on_path(name).ok_or_else(missing)
+}
+
 /// The program called `name` on `PATH`.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)

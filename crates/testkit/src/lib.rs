@@ -11,6 +11,7 @@ mod content;
 mod engine;
 mod invenio;
 mod proxy;
+mod vega;
 
 pub use background::wait;
 pub use binary::{Ended, Running, Segue};
@@ -22,3 +23,4 @@ pub use nix::sys::signal::Signal;
 pub use proxy::{Fault, Faults, Proxy};
 pub use segue_demo::invenio::{Click, Kind, Month, Site, Volume, recid, record};
 pub use segue_demo::ledger::Reply;
+pub use vega::vega;

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use segue_testkit::{Engine, Prefix, Segue};
@@ -50,6 +50,18 @@ impl Recipe {
             std::fs::copy(&path, templates.join(path.file_name().unwrap())).unwrap();
         }
         recipe.set.push(("prefix".to_owned(), prefix.as_str().to_owned()));
+        recipe
+    }
+
+    /// The shipped recipe for files, for one file and an alias `items` under `prefix`.
+    pub fn files(engine: &Engine, prefix: &Prefix, file: &Path) -> Recipe {
+        let shipped = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../recipes/files.yaml");
+        let text = std::fs::read_to_string(shipped).unwrap();
+        let mut recipe = Recipe::written(engine, &text);
+        let replicas = "settings: { number_of_replicas: 0 }";
+        recipe.change("# template: templates/zipcodes.json", replicas);
+        recipe.set.push(("files".to_owned(), file.to_string_lossy().into_owned()));
+        recipe.set.push(("index".to_owned(), prefix.name("items")));
         recipe
     }
 
