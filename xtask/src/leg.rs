@@ -20,7 +20,7 @@ pub(crate) enum Extent {
 }
 
 /// What [`Extent::Short`] leaves out, by parts of the tests' names.
-const LONG: [&str; 5] =
+const LONG: [&str; 6] =
     ["killed", "engine_dies", "random_faults", "what_is_planted", "three_nodes", "real_files"];
 
 /// Runs the leg on a sandbox of its own, which is stopped and removed afterwards in any case.
