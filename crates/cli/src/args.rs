@@ -70,6 +70,19 @@ pub enum Command {
     Abandon(AbandonOptions),
     /// Deletes what is no longer needed some days after the switch: the copies of the old indices.
     Cleanup(CleanupOptions),
+    /// Prints the script that lets a shell complete segue's commands and options.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Writes the manual pages.
+    Man {
+        /// The folder for them.
+        folder: PathBuf,
+    },
+    /// Prints the reference of all commands, as Markdown.
+    #[command(hide = true)]
+    Reference,
     /// Lifts a block when the process that set it dies; started by segue itself.
     #[command(hide = true)]
     Watchdog(RecipeFile),
@@ -182,6 +195,61 @@ pub struct StatusOptions {
 pub enum RecipeCommand {
     /// Checks a recipe without asking any cluster.
     Check(RecipeFile),
+    /// Shows a recipe as it is meant: environment and variables filled in, defaults written out.
+    Show(ShowOptions),
+    /// Writes a recipe to begin with, from what it sees of an index; changes nothing in the cluster.
+    New(NewOptions),
+}
+
+#[derive(Debug, Args)]
+pub struct ShowOptions {
+    #[command(flatten)]
+    pub file: RecipeFile,
+    /// Print JSON instead of YAML.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct NewOptions {
+    /// The index to change: its name, an alias of it, or a wildcard such as 'logs-*'. Asked for if not given.
+    pub index: Option<String>,
+    /// The cluster's address.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SEGUE_CLUSTER",
+        default_value = "http://localhost:9200"
+    )]
+    pub cluster: String,
+    /// Sign in as this user; --password-env says where the password is.
+    #[arg(long, value_name = "NAME", requires = "password_env")]
+    pub user: Option<String>,
+    /// The environment variable with the password.
+    #[arg(long, value_name = "VARIABLE", requires = "user")]
+    pub password_env: Option<String>,
+    /// Sign in with the API key in this environment variable.
+    #[arg(long, value_name = "VARIABLE", conflicts_with = "user")]
+    pub api_key_env: Option<String>,
+    /// A PEM file with the authorities to trust.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// The recipe's name; by default made from the index's.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The target's name; {source} stands for the index's.
+    #[arg(long)]
+    pub target: Option<String>,
+    /// Where to write the recipe; by default NAME.yaml in this folder. A template with the present settings
+    /// and mappings is written beside it.
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write no template: the target is made as the source is.
+    #[arg(long)]
+    pub no_template: bool,
+    /// Overwrite files that are there.
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Args)]

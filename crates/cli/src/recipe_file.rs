@@ -1,11 +1,12 @@
 //! A recipe from its file, and the cluster it names.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use segue_cluster::{Auth, Cluster, ClusterConfig};
-use segue_model::recipe::{AuthRef, Recipe, SecretRef};
+use segue_model::recipe::{AuthRef, Error as Fault, Recipe, SecretRef};
 
 use crate::args::RecipeFile;
 use crate::exit::Usage;
@@ -15,12 +16,25 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Reads and checks the recipe.
 pub fn load(file: &RecipeFile) -> anyhow::Result<Recipe> {
+    read(file, Recipe::parse)
+}
+
+/// Reads and checks the recipe, and fills everything in.
+pub fn resolve(file: &RecipeFile) -> anyhow::Result<serde_json::Value> {
+    read(file, Recipe::resolve)
+}
+
+/// What makes something of a recipe: its text and file, the values that are set, and the environment.
+type Read<T> =
+    fn(&str, &str, &BTreeMap<String, String>, &dyn Fn(&str) -> Option<String>) -> Result<T, Fault>;
+
+fn read<T>(file: &RecipeFile, read: Read<T>) -> anyhow::Result<T> {
     let path = &file.recipe;
     let text = std::fs::read_to_string(path)
         .map_err(|error| Usage(format!("cannot read the recipe {}: {error}", path.display())))?;
     let set = file.set.iter().cloned().collect();
     let name = path.display().to_string();
-    Recipe::parse(&text, &name, &set, &|name| std::env::var(name).ok())
+    read(&text, &name, &set, &|name| std::env::var(name).ok())
         .map_err(|error| Usage(error.render()).into())
 }
 

@@ -30,6 +30,7 @@ pub mod conflict;
 pub mod cutover;
 pub mod digest;
 pub mod doctor;
+pub mod draft;
 pub mod gate;
 pub mod generation;
 pub mod governor;

@@ -17,6 +17,7 @@ use xxhash_rust::xxh3::xxh3_128;
 pub use generation::PlannedFiles;
 pub use names::keep_name;
 pub use only::NoSuchPart;
+pub(crate) use target::copied_settings;
 
 use crate::id::{AliasName, IndexName, IndexUuid, MigrationName};
 use crate::lint::{self, Note, Severity};

@@ -5,8 +5,10 @@ mod ask;
 mod cleanup;
 mod demo;
 mod doctor;
+mod manual;
 mod plan;
 mod recipe;
+mod recipe_new;
 mod rollback;
 mod run;
 mod sandbox;
@@ -26,7 +28,10 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(options) => demo::run(options).await,
         Command::Sandbox(command) => sandbox::run(&command),
-        Command::Recipe(command) => recipe::run(&command),
+        Command::Recipe(command) => recipe::run(&command).await,
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { folder } => manual::pages(&folder),
+        Command::Reference => manual::reference(),
         Command::Plan(options) => plan::run(&options).await,
         Command::Run(options) => {
             run::run(&options.run, Goal::Run, options.follow.map(Duration::from_secs)).await

@@ -1,14 +1,30 @@
-//! `segue recipe check`.
+//! `segue recipe check` and `segue recipe show`.
 
 use std::process::ExitCode;
 
+use anyhow::Context;
+
+use super::recipe_new;
 use crate::args::RecipeCommand;
 use crate::recipe_file;
 
-/// Checks a recipe.
-pub fn run(command: &RecipeCommand) -> anyhow::Result<ExitCode> {
-    let RecipeCommand::Check(file) = command;
-    let recipe = recipe_file::load(file)?;
-    println!("{}: recipe {} is well-formed", file.recipe.display(), recipe.name);
+/// What is done with recipes alone.
+pub async fn run(command: &RecipeCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        RecipeCommand::Check(file) => {
+            let recipe = recipe_file::load(file)?;
+            println!("{}: recipe {} is well-formed", file.recipe.display(), recipe.name);
+        }
+        RecipeCommand::Show(options) => {
+            let shown = recipe_file::resolve(&options.file)?;
+            if options.json {
+                println!("{shown}");
+            } else {
+                let text = serde_saphyr::to_string(&shown).context("cannot write YAML")?;
+                print!("{text}");
+            }
+        }
+        RecipeCommand::New(options) => return recipe_new::run(options).await,
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -113,7 +113,7 @@ pub(super) fn stated_settings(recipe: &Recipe, template: Option<&Value>) -> Map<
 }
 
 /// What can be copied of an index's settings.
-pub(super) fn copied_settings(index: &SeenIndex) -> Map<String, Value> {
+pub(crate) fn copied_settings(index: &SeenIndex) -> Map<String, Value> {
     index
         .settings
         .iter()

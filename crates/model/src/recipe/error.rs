@@ -224,12 +224,21 @@ fn distance(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
+/// What the names of secrets have in them.
+const SECRET_WORDS: [&str; 5] = ["pas", "secret", "token", "api_key", "apikey"];
+
+/// Whether a key looks like a secret's.
+pub(super) fn is_secret_key(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    SECRET_WORDS.iter().any(|word| key.contains(word))
+}
+
 /// The line with the values of secret-looking keys and the credentials of addresses masked,
 /// character for character so that columns stay right.
 fn masked(line: &str) -> String {
     let lower = line.to_ascii_lowercase();
     let mut hide = vec![false; line.len()];
-    for word in ["pas", "secret", "token", "api_key", "apikey"] {
+    for word in SECRET_WORDS {
         for (at, _) in lower.match_indices(word) {
             if let Some((from, to)) = value_after(line, at + word.len()) {
                 hide[from..to].fill(true);

@@ -25,6 +25,7 @@ mod path;
 mod read;
 mod read_files;
 mod read_step;
+mod show;
 mod source;
 mod step;
 mod units;
