@@ -54,8 +54,11 @@ fn page(command: &Command, path: &str, text: &mut String) -> std::fmt::Result {
     if let Some(about) = command.get_about() {
         writeln!(text, "{about}\n")?;
     }
-    let arguments: Vec<&Arg> =
-        command.get_arguments().filter(|a| !a.is_hide_set() && a.get_id() != "help").collect();
+    let own = |argument: &&Arg| {
+        let repeated = argument.is_global_set() && path != "segue";
+        !argument.is_hide_set() && !repeated && argument.get_id() != "help"
+    };
+    let arguments: Vec<&Arg> = command.get_arguments().filter(own).collect();
     if arguments.is_empty() {
         return Ok(());
     }

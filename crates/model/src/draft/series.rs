@@ -11,8 +11,11 @@ pub struct Series {
     pub capture: Option<(String, String)>,
 }
 
+/// A hole's name, its expression, and whether a text fits it.
+type Kind = (&'static str, &'static str, fn(&str) -> bool);
+
 /// What a hole may hold, the most particular first.
-const KINDS: [(&str, &str, fn(&str) -> bool); 5] = [
+const KINDS: [Kind; 5] = [
     ("day", r"\d{4}[-.]\d{2}[-.]\d{2}", |text| is_shaped(text, "dddd-dd-dd")),
     ("month", r"\d{4}[-.]\d{2}", |text| is_shaped(text, "dddd-dd")),
     ("number", r"\d+", |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())),
