@@ -1,8 +1,9 @@
 //! A plan with an error is refused, by `plan` and by `run` alike, and nothing is touched.
 
+mod application;
 mod common;
 
-use common::{Recipe, make_index, state};
+use common::{Recipe, make_index, part, state};
 use segue_testkit::{Engine, Prefix};
 use serde_json::json;
 
@@ -133,4 +134,56 @@ fn fields_that_only_the_old_index_maps_are_told_before_anything_is_switched() {
     let ended = recipe.command("run", &["--yes"]).run().expect(3);
     assert!(ended.stdout.contains("dead letter"), "{}", ended.stdout);
     assert_eq!(engine.json.get(&format!("/{name}"))[&name]["aliases"], json!({}));
+}
+
+const PAUSE: &str = r"
+segue: 1
+name: NAME
+cluster: { url: '${SEGUE_CLUSTER}' }
+source: { index: 'PREFIXday-{n}', match: { n: '\d+' } }
+target: { index: '{source}-v2' }
+cutover: { mode: block, max_pause: 30s }
+";
+
+#[test]
+fn the_plan_predicts_for_how_long_writes_are_refused_and_warns() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("pause");
+    let name = prefix.name("day-1");
+    make_index(&engine, &name, 2, 500);
+    let recipe = Recipe::new(&engine, &prefix, PAUSE);
+    let planned = |code| recipe.command("plan", &["--json"]).run().expect(code).json();
+    let still = planned(0);
+    let pause = &part(&still, "day-1")["pause"];
+    let basis = &pause["basis"];
+    assert_eq!((&basis["documents"], &basis["shards"]), (&json!(500), &json!(2)), "{pause}");
+    assert_eq!(basis["writes_per_second"], 0, "{pause}");
+    assert!(pause["refused_ms"].as_u64().unwrap() >= 100, "{pause}");
+    let text = recipe.command("plan", &[]).run().expect(0).stdout;
+    assert!(text.contains("of refused writes: block ") && text.contains("500 documents"), "{text}");
+    assert!(!text.contains("SEG-P144"), "{text}");
+
+    // Somebody writes meanwhile.
+    let writer = application::Writer::start(&engine, &name, 1, application::Habits::IndexesOnly);
+    writer.work(20);
+    let busy = planned(0);
+    let basis = &part(&busy, "day-1")["pause"]["basis"];
+    assert!(basis["writes_per_second"].as_u64().unwrap() > 0, "{busy}");
+    writer.stop();
+
+    recipe.change("max_pause: 30s", "max_pause: 50ms");
+    let short = recipe.command("plan", &[]).run().expect(0).stdout;
+    assert!(short.contains("warning[SEG-P144]") && short.contains("is 50 ms"), "{short}");
+    recipe.change("mode: block, max_pause: 50ms", "mode: redirect, writers: index_only");
+    let redirected = planned(0);
+    let pause = &part(&redirected, "day-1")["pause"];
+    assert_eq!(pause["refused_ms"], 0, "{pause}");
+    assert!(pause["redirected_ms"].as_u64().unwrap() > 0, "{pause}");
+    let text = recipe.command("plan", &[]).run().expect(0).stdout;
+    assert!(text.contains("0 refused writes") && text.contains("updates, deletes"), "{text}");
+
+    // What is switched has no pause any more.
+    recipe.run(0);
+    let done = planned(0);
+    assert_eq!(part(&done, "day-1")["pause"], json!(null), "{done}");
 }

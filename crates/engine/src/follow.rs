@@ -1,5 +1,5 @@
-//! Following: parts that wait for their cutover are kept caught up, and those that are watched are fed
-//! back, again and again until somebody stops it. Nothing is lost by stopping: positions are stored.
+//! Following: parts that wait for their cutover are kept caught up, and those that are watched are
+//! enriched and fed back, again and again until somebody stops it. Nothing is lost by stopping: positions are stored.
 //!
 //! A part's lease is held for one round only, so that whoever wants to cut over or to go back gets it
 //! in between. What the follower has open stays good as long as nobody else has written to the part's
@@ -118,8 +118,9 @@ impl Following {
             }
             (None, Phase::Watching) => {
                 let pending = state.cutover.as_ref().is_some_and(Cutover::is_redirect_pending);
+                let wanted = pending || session.recipe().enriches_in_place();
                 let pinned =
-                    if pending { Some(pin(session, &mut journal, true).await?) } else { None };
+                    if wanted { Some(pin(session, &mut journal, true).await?) } else { None };
                 let program = pinned.as_ref().map(|pinned| &pinned.program);
                 Follower::watch(begin(session, planned, state), program).await?
             }
@@ -153,14 +154,13 @@ impl Follower {
 
     /// Carries what is new; whether there will be more to do.
     async fn step(&mut self) -> Result<bool, Error> {
-        match &self.task {
+        match &mut self.task {
             Task::CatchUp(carrier) => {
                 carrier.pass().await?;
                 Ok(true)
             }
             Task::Watch(watch) => {
-                watch.carry().await?;
-                watch.end_if_over(&mut self.run).await?;
+                watch.turn(&mut self.run).await?;
                 Ok(self.run.state.phase == Phase::Watching)
             }
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use segue_model::balance::Balance;
 use segue_model::journal::{Event, VerifySummary};
@@ -18,8 +18,10 @@ use tokio::task::JoinSet;
 use crate::abandon;
 use crate::audit::{Audited, audit, rebuild};
 use crate::checkpoint_store::CheckpointStore;
-use crate::cutover::{cut_over, diagnose};
+use crate::cutover::{cut_over, diagnose, wait_for_copies};
+use crate::enrich::{self, check_stable, probe_stable};
 use crate::error::{Doing, Ending, Error, Stop, chain};
+use crate::forecast::forecast;
 use crate::journal_store::{Journal, JournalStore};
 use crate::load;
 use crate::lookup::{Pinned, pin};
@@ -77,6 +79,8 @@ pub async fn plan(session: &Session, folder: &Path) -> Result<(Plan, Journal), E
     let seen = observe(session.cluster(), session.recipe(), folder, parts).await?;
     let mut plan = Plan::make(session.recipe(), &seen);
     probe(session.cluster(), session.recipe(), &mut plan).await;
+    probe_stable(session, &mut plan).await;
+    forecast(session.cluster(), session.recipe(), &mut plan).await;
     Ok((plan, journal))
 }
 
@@ -125,8 +129,11 @@ pub async fn run(
     let begun = Instant::now();
     session.healthy().await?;
     ensure_stores(session.journal(), session).await?;
-    let pending =
-        |state: &PartState| state.cutover.as_ref().is_some_and(Cutover::is_redirect_pending);
+    let enriches = session.recipe().enriches_in_place();
+    let pending = |state: &PartState| {
+        state.cutover.as_ref().is_some_and(Cutover::is_redirect_pending)
+            || enriches && state.phase == Phase::Watching
+    };
     let pinned = if plan.active().next().is_some() || journal.parts.values().any(pending) {
         Some(Arc::new(begin(session, plan, &mut journal, goal).await?))
     } else {
@@ -265,6 +272,7 @@ async fn work(
             Err(error) => Some(error),
         };
         run.session.listener().note(run.source(), report.outcome.clone());
+        report.enrichment = enrich::reported(&run).await;
         report.error = ended.as_ref().map(|e| PartError { code: e.code(), message: chain(e) });
         report.phase = run.state.phase.to_string();
         return (report, ended.map(|error| error.ending()));
@@ -299,6 +307,7 @@ async fn work(
     if let Ok((letters, _)) = DeadLetters::of(&run.session, run.source()).list(20).await {
         report.dead_letters = letters;
     }
+    report.enrichment = enrich::reported(&run).await;
     (report, ending)
 }
 
@@ -326,6 +335,7 @@ fn blank(planned: &PlannedPart, state: &PartState) -> PartReport {
         verification: state.verified.clone().map(|(_, summary)| summary),
         cutover: state.cutover.as_ref().and_then(|cutover| cutover.window),
         dead_letters: Vec::new(),
+        enrichment: None,
     }
 }
 
@@ -378,6 +388,7 @@ async fn migrate(
         return Ok(format!("the switch had happened; {watched}"));
     }
     if matches!(run.state.phase, Phase::Planned | Phase::Preparing) {
+        check_stable(&run.session, &pinned.program, run.source()).await?;
         let begun = Instant::now();
         let source = run.source().clone();
         let looking = || format!("looking at the shards of {source}");
@@ -462,7 +473,7 @@ async fn carry_and_switch(
     let window = cut_over(run, carrier).await;
     report.took("cutover", begun.elapsed());
     let window = window?;
-    watch(run, None).await?;
+    watch(run, Some(carrier.program())).await?;
     let closed = window.closed_ms.unwrap_or(0);
     Ok(match window.redirected_ms {
         None => format!("switched; the old name refused writes for {closed} ms"),
@@ -507,26 +518,6 @@ async fn catch_up(run: &PartRun, carrier: &Arc<Carrier>) -> Result<Passed, Error
         }
     }
     Ok(sum)
-}
-
-/// Waits until the target has as many copies as the source, for as long as health is waited for; the
-/// gate has the last word.
-async fn wait_for_copies(run: &PartRun) -> Result<(), Error> {
-    let begun = Instant::now();
-    let looking = || "looking at the copies of source and target".to_owned();
-    let cluster = run.session.cluster();
-    while begun.elapsed() < run.session.limits().health_wait {
-        let source = cluster.shard_stats(run.source().as_str()).await.doing(looking)?;
-        let target = cluster.shard_stats(run.target().as_str()).await.doing(looking)?;
-        let copies = |shards: &segue_cluster::IndexShards| {
-            u64::from(shards.active_copies) * 1000 / (shards.primaries.len().max(1) as u64)
-        };
-        if copies(&target) >= copies(&source) {
-            break;
-        }
-        run.session.sleep(Duration::from_millis(500)).await?;
-    }
-    Ok(())
 }
 
 /// The source has to be an index of its own: a name that stands for the target by now would be

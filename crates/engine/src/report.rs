@@ -8,6 +8,7 @@ use segue_model::id::{IndexName, MigrationName};
 use segue_model::journal::{CutoverWindow, VerifySummary};
 use serde::Serialize;
 
+use crate::enrich::Progress;
 use crate::pass::DeadLetter;
 
 /// The report of a run.
@@ -71,6 +72,8 @@ pub struct PartReport {
     pub cutover: Option<CutoverWindow>,
     /// The first dead letters, by document.
     pub dead_letters: Vec<DeadLetter>,
+    /// How far the enrichment after the switch is, over all runs.
+    pub enrichment: Option<Progress>,
 }
 
 /// Why a part stopped.

@@ -119,6 +119,7 @@ fn before() -> Evidence {
         pipelines: Ok(Vec::new()),
         lease: Ok(None),
         relaxed: Vec::new(),
+        enrichment: Ok(None),
     }
 }
 
@@ -428,6 +429,20 @@ fn after_the_switch() {
             after(),
             |seen| seen.names = before().names,
             vec![Kind::NotSwitched],
+        ),
+        (
+            "documents were left",
+            until_watching(),
+            after(),
+            |seen| seen.enrichment = Ok(Some(EnrichmentSeen { listed: 2, behind: 3 })),
+            vec![Kind::NotEnriched],
+        ),
+        (
+            "more is to be enriched",
+            until_watching(),
+            after(),
+            |seen| seen.enrichment = Ok(Some(EnrichmentSeen { listed: 0, behind: 3 })),
+            vec![],
         ),
         (
             "several",

@@ -16,8 +16,10 @@
 //! | gate | [`gate`] |
 //! | evidence, finding | [`doctor`] |
 //! | mark, back-out | [`cutover`] |
+//! | fixpoint, verdict on a document | [`enrich`] |
 //! | invariant | [`invariants`] |
 //! | governor | [`governor`] |
+//! | pause | [`pause`] |
 //! | lease, holder | [`lease`] |
 //! | reverse pipeline | [`reverse`] |
 //! | stamp, removal, versioning | [`stamp`] |
@@ -31,6 +33,7 @@ pub mod cutover;
 pub mod digest;
 pub mod doctor;
 pub mod draft;
+pub mod enrich;
 pub mod gate;
 pub mod generation;
 pub mod governor;
@@ -43,6 +46,7 @@ pub mod lull;
 pub mod observe;
 pub mod part;
 pub mod pass;
+pub mod pause;
 pub mod phase;
 pub mod plan;
 pub mod position;

@@ -4,6 +4,7 @@
 //! to `P159` notes.
 
 mod cluster;
+mod enriching;
 mod files;
 mod journal;
 mod names;
@@ -114,6 +115,7 @@ pub(crate) fn lint(
     }
     if parts.iter().any(|part| !part.is_skipped()) {
         pipeline::lint_after_switch(recipe, notes);
+        enriching::lint_enriching(recipe, parts, notes);
     }
     let mut sharing: BTreeMap<&IndexName, usize> = BTreeMap::new();
     for part in parts.iter().filter(|part| !part.is_skipped()) {

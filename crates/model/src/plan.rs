@@ -6,7 +6,7 @@ mod names;
 mod only;
 mod part;
 mod render;
-pub(crate) use render::Size;
+pub(crate) use render::{Counted, Size};
 mod switched;
 mod target;
 
@@ -22,6 +22,7 @@ pub(crate) use target::copied_settings;
 use crate::id::{AliasName, IndexName, IndexUuid, MigrationName};
 use crate::lint::{self, Note, Severity};
 use crate::observe::{AliasProps, Observation};
+use crate::pause::Pause;
 use crate::recipe::{Captures, Recipe, Source};
 
 /// What will be done.
@@ -74,6 +75,8 @@ pub struct PlannedPart {
     /// The files that are loaded, where the part is a generation made of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<PlannedFiles>,
+    /// For how long its writers are expected to be refused; none where that was not looked at.
+    pub pause: Option<Pause>,
 }
 
 /// What is to be done with a part.
@@ -145,6 +148,7 @@ impl PlannedPart {
             aliases: Vec::new(),
             files: None,
             reasons: Vec::new(),
+            pause: None,
         }
     }
 

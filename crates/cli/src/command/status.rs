@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use segue_engine::checkpoint_store::CheckpointStore;
+use segue_engine::enrich::{self, Progress};
 use segue_engine::progress::Listener;
 use segue_model::balance::Balance;
 use segue_model::id::IndexName;
@@ -34,18 +35,19 @@ pub async fn run(options: &StatusOptions) -> anyhow::Result<ExitCode> {
             }
         }
         let holder = session.leases().holder(source).await?;
-        parts.push((source, state, balance, holder));
+        let enrichment = enrich::progress(&session, state).await?;
+        parts.push((source, state, balance, holder, enrichment));
     }
     if options.json {
         let parts: Vec<_> =
-            parts.iter().map(|(s, state, b, h)| as_json(s, state, b, h.as_ref())).collect();
+            parts.iter().map(|(s, p, b, h, e)| as_json(s, p, b, h.as_ref(), e.as_ref())).collect();
         println!("{}", json!({ "migration": session.migration(), "parts": parts }));
         return Ok(ExitCode::SUCCESS);
     }
     if parts.is_empty() {
         println!("{}: nothing has begun", session.migration());
     }
-    for (source, state, balance, holder) in parts {
+    for (source, state, balance, holder, enrichment) in parts {
         println!("{source}\n    {}", state.phase);
         if let Some(holder) = holder {
             println!("    {holder} works on it");
@@ -58,6 +60,9 @@ pub async fn run(options: &StatusOptions) -> anyhow::Result<ExitCode> {
             balance.filtered(),
             balance.dead_lettered()
         );
+        if let Some(enrichment) = enrichment {
+            println!("    {enrichment}");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -67,6 +72,7 @@ fn as_json(
     state: &PartState,
     balance: &Balance,
     holder: Option<&Holder>,
+    enrichment: Option<&Progress>,
 ) -> serde_json::Value {
     json!({
         "source": source,
@@ -75,6 +81,7 @@ fn as_json(
         "text": state.phase.to_string(),
         "balance": balance,
         "holder": holder,
+        "enrichment": enrichment,
         "cutover": state.cutover.as_ref().and_then(|cutover| cutover.window),
     })
 }

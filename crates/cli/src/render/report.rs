@@ -46,6 +46,14 @@ fn part_text(out: &mut String, part: &PartReport) -> std::fmt::Result {
             part.durations_ms.iter().map(|(s, ms)| format!("{s} {ms} ms")).collect();
         writeln!(out, "    {}", steps.join(", "))?;
     }
+    if let Some(enrichment) = &part.enrichment {
+        writeln!(out, "    {enrichment}")?;
+    }
+    let left = part.enrichment.iter().flat_map(|enrichment| &enrichment.named);
+    for letter in left {
+        let (document, kind, reason) = (&letter.document, &letter.kind, &letter.reason);
+        writeln!(out, "    left as written {document:?}: {kind} ({reason})")?;
+    }
     for letter in &part.dead_letters {
         writeln!(
             out,

@@ -155,7 +155,7 @@ impl Application {
                 self.ledger.insert(id, vec![state]);
                 true
             }
-            400 | 403 | 404 | 429 => false,
+            400 | 403 | 404 | 409 | 429 => false,
             status => {
                 eprintln!("{status} for {id}");
                 // Of those that were there before, the number is the value.

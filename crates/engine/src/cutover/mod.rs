@@ -8,6 +8,7 @@
 mod back_out;
 pub(crate) mod before;
 pub(crate) mod closing;
+mod copies;
 mod gate;
 mod lull;
 pub(crate) mod marks;
@@ -24,6 +25,7 @@ use segue_model::journal::{CutoverWindow, Event, VerifySummary};
 use segue_model::recipe::CutoverMode;
 
 pub use back_out::{Fence, TakenBack, back_out_names, diagnose};
+pub(crate) use copies::wait_for_copies;
 pub use gate::pass_gate;
 pub use marks::Patience;
 

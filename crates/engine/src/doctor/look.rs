@@ -2,12 +2,15 @@
 
 use segue_cluster::{AliasProps, Cluster, IndexState};
 use segue_model::cleanup::Look;
-use segue_model::doctor::{Evidence, Index, LeaseSeen, Redirector, Relaxed, Standing};
+use segue_model::doctor::{
+    EnrichmentSeen, Evidence, Index, LeaseSeen, Redirector, Relaxed, Standing,
+};
 use segue_model::id::{AliasName, IndexName};
 use segue_model::part::PartState;
 use serde_json::Value;
 
 use crate::cutover::redirect::REDIRECT_PIPELINE;
+use crate::enrich;
 use crate::error::{Doing, Error, chain};
 use crate::prepare::GC_DELETES;
 use crate::session::Session;
@@ -22,6 +25,7 @@ pub(super) async fn at(session: &Session, source: &IndexName, state: &PartState)
         index(cluster, keep),
         session.leases().holder_and_life(source),
     );
+    let enrichment = enrich::progress(session, state).await;
     let in_use = names.as_ref().ok().and_then(|(_, index)| index.as_ref());
     let pipelines = pipelines(cluster, state, in_use).await;
     let there = |found: &Result<Option<IndexState>, Error>| found.as_ref().ok().cloned().flatten();
@@ -35,6 +39,14 @@ pub(super) async fn at(session: &Session, source: &IndexName, state: &PartState)
             .map(|lease| lease.map(|(holder, known)| LeaseSeen { holder, known }))
             .map_err(|error| chain(&error)),
         relaxed: relaxed.unwrap_or_default(),
+        enrichment: enrichment
+            .map(|progress| {
+                progress.map(|progress| EnrichmentSeen {
+                    listed: progress.listed,
+                    behind: progress.behind,
+                })
+            })
+            .map_err(|error| chain(&error)),
     }
 }
 

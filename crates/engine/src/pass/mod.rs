@@ -460,7 +460,10 @@ pub(crate) fn log(primary: &ShardStats) -> Log {
     }
 }
 
-async fn look(session: &Session, source: &IndexName) -> Result<(IndexShards, Vec<u64>), Error> {
+pub(crate) async fn look(
+    session: &Session,
+    source: &IndexName,
+) -> Result<(IndexShards, Vec<u64>), Error> {
     let looking = || format!("looking at the shards of {source}");
     let terms = session.cluster().primary_terms(source.as_str()).await.doing(looking)?;
     let stats = session.cluster().shard_stats(source.as_str()).await.doing(looking)?;

@@ -21,6 +21,17 @@ pub struct Evidence {
     pub lease: Look<Option<LeaseSeen>>,
     /// Settings of the target that the work relaxes.
     pub relaxed: Vec<Relaxed>,
+    /// After the switch, what was left of enriching in place; none where nothing is enriched.
+    pub enrichment: Look<Option<EnrichmentSeen>>,
+}
+
+/// What was seen of the enrichment in place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EnrichmentSeen {
+    /// Documents that are listed as left as the application wrote them.
+    pub listed: u64,
+    /// Operations of the target that were not looked at yet.
+    pub behind: u64,
 }
 
 /// What a name stands for.

@@ -52,6 +52,8 @@ pub enum Kind {
     AbandonUnended,
     /// After the switch something of a redirect is left to be done, and nobody does it.
     RedirectUnended,
+    /// Documents were left as the application wrote them, in the old shape.
+    NotEnriched,
     /// The process that holds the lease is dead.
     LeaseOfDead,
     /// The source refuses writes, and no cutover runs.
@@ -110,6 +112,7 @@ impl Kind {
         match self {
             Kind::AbandonUnended
             | Kind::RedirectUnended
+            | Kind::NotEnriched
             | Kind::LeaseOfDead
             | Kind::StillRelaxed
             | Kind::TargetLeft

@@ -12,7 +12,7 @@ mod names;
 mod streams;
 mod work;
 
-pub use evidence::{Evidence, Index, LeaseSeen, Redirector, Relaxed, Standing};
+pub use evidence::{EnrichmentSeen, Evidence, Index, LeaseSeen, Redirector, Relaxed, Standing};
 pub use finding::{Finding, Kind, Severity, Step, word};
 pub use streams::{Fault, Streams, fold};
 
@@ -104,6 +104,7 @@ impl Case<'_> {
             seen.kept.as_ref().err(),
             seen.pipelines.as_ref().err(),
             seen.lease.as_ref().err(),
+            seen.enrichment.as_ref().err(),
         ];
         for why in failed.into_iter().flatten() {
             self.find(Kind::CannotTell, why, Step::Doctor);

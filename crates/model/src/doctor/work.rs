@@ -1,6 +1,6 @@
 //! Work that was begun: whether somebody does it.
 
-use super::{Case, Kind, Step};
+use super::{Case, EnrichmentSeen, Kind, Step};
 use crate::lease::Known;
 use crate::part::Cutover;
 use crate::phase::Phase;
@@ -9,6 +9,7 @@ impl Case<'_> {
     /// Something was begun, has no end, and nobody works on it.
     pub(super) fn work(&mut self) {
         self.lease();
+        self.enrichment();
         if !self.is_idle() {
             return;
         }
@@ -29,6 +30,18 @@ impl Case<'_> {
 
     pub(super) fn is_redirect_pending(&self) -> bool {
         self.part.state.cutover.as_ref().is_some_and(Cutover::is_redirect_pending)
+    }
+
+    /// What is behind is no contradiction, as writers go on; what was left stays so unless somebody acts.
+    fn enrichment(&mut self) {
+        let Ok(Some(EnrichmentSeen { listed: listed @ 1.., behind })) = self.seen.enrichment else {
+            return;
+        };
+        let what = format!(
+            "{listed} documents were left as the application wrote them ({behind} operations of the \
+             target are still to be looked at): `segue run` names the newest of them"
+        );
+        self.find(Kind::NotEnriched, what, Step::Run);
     }
 
     fn lease(&mut self) {

@@ -81,7 +81,8 @@ fn versions_of_the_application_are_kept() {
 
 #[test]
 fn names_that_differ_in_one_place_are_a_series() {
-    let table: [(&[&str], &str, Option<(&str, &str)>); 8] = [
+    type Row<'a> = (&'a [&'a str], &'a str, Option<(&'a str, &'a str)>);
+    let table: [Row<'_>; 8] = [
         (&["a-2024-01", "a-2024-02"], "a-{month}", Some(("month", r"\d{4}[-.]\d{2}"))),
         (&["a-2024-01", "a-2023-12"], "a-{month}", Some(("month", r"\d{4}[-.]\d{2}"))),
         (

@@ -18,16 +18,16 @@ pub(crate) fn lookup_indices<'a>(seen: &'a Observation, lookup: &Lookup) -> Vec<
     }
 }
 
-/// No pipeline runs after the switch, so a recipe that changes documents has to say what then.
+/// A recipe that changes documents has to say what happens to those that are written after the switch.
 pub(super) fn lint_after_switch(recipe: &Recipe, notes: &mut Vec<Note>) {
     if recipe.pipeline.is_empty() || recipe.cutover.after_switch.is_some() {
         return;
     }
     let what = "the pipeline changes documents, and the recipe does not say what is true of those \
-                written after the switch, which no pipeline changes";
+                written after the switch";
     let hint = "state cutover.after_switch: writers_send_new_shape (writers send the target's shape \
                 from then on), target_accepts_both (target and readers take the old shape too), or \
-                keep_enriching (not available yet)";
+                keep_enriching (the pipeline is applied in the target for a time)";
     notes.push(Note::whole("SEG-P160", what.to_owned(), hint));
 }
 

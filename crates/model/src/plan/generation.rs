@@ -126,6 +126,7 @@ pub(super) fn plan_generation(
         aliases: Vec::new(),
         keep: live.clone().unwrap_or(name),
         reasons: Vec::new(),
+        pause: None,
         files: Some(PlannedFiles {
             generation: number,
             files: files.files,

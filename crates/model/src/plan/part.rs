@@ -54,6 +54,7 @@ pub(super) fn plan_part(
         target,
         files: None,
         reasons,
+        pause: None,
     })
 }
 

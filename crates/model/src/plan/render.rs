@@ -132,6 +132,15 @@ impl fmt::Display for PlannedPart {
         }
         writeln!(f, "    switch  {source} becomes an alias of {target}")?;
         writeln!(f, "    keep    the old index as {}, write-blocked", self.keep)?;
+        if let Some(pause) = &self.pause {
+            writeln!(f, "    pause   {pause}")?;
+            writeln!(f, "            from {}", pause.basis)?;
+            if pause.redirected_ms.is_some() {
+                for refused in &pause.refuses {
+                    writeln!(f, "            refuses {refused}")?;
+                }
+            }
+        }
         for reason in &self.reasons {
             writeln!(f, "    because {reason}")?;
         }
@@ -195,7 +204,7 @@ impl fmt::Display for Thousands {
 }
 
 /// So many of something.
-struct Counted(u64, &'static str);
+pub(crate) struct Counted(pub(crate) u64, pub(crate) &'static str);
 
 impl fmt::Display for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

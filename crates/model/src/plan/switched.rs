@@ -62,6 +62,7 @@ fn switched_part(
         target,
         files: None,
         reasons: Vec::new(),
+        pause: None,
     }
 }
 

@@ -26,6 +26,8 @@ pub struct CutoverSpec {
     /// For how long after the switch what is written to the target is carried back into the kept
     /// copy. Zero: not at all.
     pub reverse_for: Duration,
+    /// For how long after the switch documents are enriched in place; none = as long as `reverse_for`.
+    pub enrich_for: Option<Duration>,
 }
 
 impl CutoverSpec {
@@ -33,6 +35,28 @@ impl CutoverSpec {
     #[must_use]
     pub fn is_fed_back(&self) -> bool {
         !self.reverse_for.is_zero()
+    }
+
+    /// Whether documents that writers go on to send in the old shape are enriched in place.
+    #[must_use]
+    pub fn keeps_enriching(&self) -> bool {
+        self.after_switch == Some(AfterSwitch::KeepEnriching)
+    }
+
+    /// For how long after the switch documents are enriched in place. Zero: not at all.
+    #[must_use]
+    pub fn enriched_for(&self) -> Duration {
+        if self.keeps_enriching() {
+            self.enrich_for.unwrap_or(self.reverse_for)
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// For how long a part is watched after the switch: as long as anything goes on for it.
+    #[must_use]
+    pub fn watched_for(&self) -> Duration {
+        self.reverse_for.max(self.enriched_for())
     }
 }
 
@@ -68,13 +92,15 @@ pub enum CutoverStart {
     Manual,
 }
 
-/// What is true of the documents that are written after the switch, which no pipeline changes.
+/// What is true of the documents that are written after the switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterSwitch {
     /// Writers send documents in the target's shape from then on.
     WritersSendNewShape,
     /// They may go on as before: the target, and whoever reads it, takes the old shape too.
     TargetAcceptsBoth,
+    /// They go on as before, and segue applies the pipeline to what they wrote, in the target.
+    KeepEnriching,
 }
 
 impl Default for CutoverSpec {
@@ -89,6 +115,7 @@ impl Default for CutoverSpec {
             max_pause: Duration::from_secs(30),
             max_dead_letters: 0,
             reverse_for: Duration::ZERO,
+            enrich_for: None,
         }
     }
 }

@@ -116,6 +116,12 @@ impl Recipe {
         }
     }
 
+    /// Whether what writers go on to send after the switch is enriched in place.
+    #[must_use]
+    pub fn enriches_in_place(&self) -> bool {
+        !self.pipeline.is_empty() && !self.cutover.enriched_for().is_zero()
+    }
+
     /// The lookups of the pipeline, in order.
     pub fn lookups(&self) -> impl Iterator<Item = &Lookup> {
         self.pipeline.iter().filter_map(|step| match step {

@@ -351,6 +351,7 @@ fn cutover(node: Node, scope: &Scope) -> Result<CutoverSpec, Fault> {
         "max_pause",
         "max_dead_letters",
         "reverse_for",
+        "enrich_for",
     ];
     let mut fields = Fields::open(node, "`cutover`", &known)?;
     let starts = [("auto", CutoverStart::Auto), ("manual", CutoverStart::Manual)];
@@ -387,6 +388,14 @@ fn cutover(node: Node, scope: &Scope) -> Result<CutoverSpec, Fault> {
     if let Some(node) = fields.take("reverse_for") {
         spec.reverse_for = cursor::duration(node, "`reverse_for`")?;
     }
+    if let Some(node) = fields.take("enrich_for") {
+        let at = node.at;
+        spec.enrich_for = Some(some_time(node, "`enrich_for`")?);
+        if !spec.keeps_enriching() {
+            let summary = "`enrich_for` needs `after_switch: keep_enriching`";
+            return Err(Fault::new(ErrorKind::BadValue, at, summary));
+        }
+    }
     Ok(spec)
 }
 
@@ -402,19 +411,12 @@ pub(super) fn some_time(node: Node, what: &str) -> Result<std::time::Duration, F
 }
 
 fn after_switch(node: Node) -> Result<AfterSwitch, Fault> {
-    let at = node.at;
     let words = [
-        ("writers_send_new_shape", Some(AfterSwitch::WritersSendNewShape)),
-        ("target_accepts_both", Some(AfterSwitch::TargetAcceptsBoth)),
-        ("keep_enriching", None),
+        ("writers_send_new_shape", AfterSwitch::WritersSendNewShape),
+        ("target_accepts_both", AfterSwitch::TargetAcceptsBoth),
+        ("keep_enriching", AfterSwitch::KeepEnriching),
     ];
-    cursor::choice(node, "`after_switch`", &words)?.ok_or_else(|| {
-        let summary = "`after_switch: keep_enriching` isn't available yet";
-        Fault::new(ErrorKind::BadValue, at, summary).hint(
-            "what is written after the switch stays as it was sent: \
-             `writers_send_new_shape` or `target_accepts_both`",
-        )
-    })
+    cursor::choice(node, "`after_switch`", &words)
 }
 
 const LIMITS: [&str; 12] = [

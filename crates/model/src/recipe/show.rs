@@ -94,6 +94,7 @@ fn after_switch(after: AfterSwitch) -> &'static str {
     match after {
         AfterSwitch::WritersSendNewShape => "writers_send_new_shape",
         AfterSwitch::TargetAcceptsBoth => "target_accepts_both",
+        AfterSwitch::KeepEnriching => "keep_enriching",
     }
 }
 

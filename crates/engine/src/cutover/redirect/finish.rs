@@ -3,21 +3,21 @@
 
 use std::time::{Duration, Instant};
 
-use segue_cluster::{DocVersion, Fetch};
+use segue_cluster::Fetch;
+use segue_model::enrich::Rule;
 use segue_model::id::SeqNo;
 use segue_model::journal::Event;
-use segue_transform::{Bound, Document, Outcome};
+use segue_transform::Bound;
 
 use super::note::{Note, NoteKey, Notes, journalled};
 use super::pipeline::Redirection;
 use super::reader::{Reader, highest, numbers};
-use super::writer::{Fate, How, Place, Write, write};
+use crate::enrich::{Batch, is_enriched};
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
 use crate::verify::fingerprint;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const BATCH: usize = 500;
 const NAMED: usize = 50;
 
 /// What enriching did.
@@ -46,6 +46,8 @@ pub(crate) async fn finish(run: &mut PartRun, program: Option<&Bound>) -> Result
     };
     run.session.drill("ended")?;
     let enriched = match program {
+        // What follows the switch enriches everything from the cursor on.
+        _ if is_enriched(run) => Enriched::default(),
         Some(program) if !run.session.recipe().pipeline.is_empty() => {
             enrich(run, &note, &notes, program, &ends).await?
         }
@@ -109,43 +111,19 @@ async fn enrich(
     let mut reader = Reader::new(cluster, target, &note.cursor, ends, Fetch::Source).await?;
     let mut worker = program.worker();
     let mut done = Enriched::default();
-    while let Some((_, page)) = reader.next().await? {
-        let mut writes = Vec::new();
+    while let Some((shard, page)) = reader.next().await? {
+        let mut batch = Batch::default();
         for hit in page.hits() {
-            let routing = hit.routing.as_deref();
-            if prints.contains(&fingerprint(&hit.id, routing, hit.source)) {
-                continue;
-            }
-            let mut out = Vec::new();
-            let document = Document { id: &hit.id, routing, source: hit.source };
-            match worker.apply(document, &mut out)? {
-                Outcome::Written if out == hit.source => {}
-                Outcome::Written => writes.push(Write {
-                    id: hit.id.to_string(),
-                    routing: routing.map(str::to_owned),
-                    how: How::Replace(DocVersion {
-                        seq_no: hit.seq_no,
-                        primary_term: hit.primary_term,
-                    }),
-                    source: out,
-                }),
-                Outcome::Filtered { reason } => done.leave(&hit.id, &format!("filtered: {reason}")),
-                Outcome::Refused { reason } => done.leave(&hit.id, &reason),
+            let is_ours =
+                prints.contains(&fingerprint(&hit.id, hit.routing.as_deref(), hit.source));
+            if !is_ours {
+                batch.take(&mut worker, Rule::Once, shard, &hit)?;
             }
         }
-        for some in writes.chunks(BATCH) {
-            let until = Instant::now() + PATIENCE;
-            let fates = write(cluster, Place::Index(target), some, until).await?;
-            for (write, fate) in some.iter().zip(fates) {
-                match fate {
-                    Fate::Applied => done.enriched += 1,
-                    // The application has written it anew: its version stands.
-                    Fate::Conflict => {}
-                    Fate::Refused { kind, reason } => {
-                        done.leave(&write.id, &format!("{kind}: {reason}"));
-                    }
-                }
-            }
+        batch.write(cluster, target).await?;
+        done.enriched += batch.balance.written;
+        for letter in &batch.left {
+            done.leave(&letter.document, &format!("{}: {}", letter.kind, letter.reason));
         }
     }
     Ok(done)

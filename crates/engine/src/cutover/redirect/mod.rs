@@ -13,7 +13,7 @@ mod note;
 mod pipeline;
 mod reader;
 mod undo;
-mod writer;
+pub(crate) mod writer;
 
 use std::sync::Arc;
 use std::time::Instant;

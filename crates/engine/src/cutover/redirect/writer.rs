@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use segue_cluster::{BulkAnswer, BulkBody, Class, Cluster, DocVersion, ItemOutcome};
 
 use crate::error::{Doing, Error};
+use crate::sabotage;
 
 const BODY_BYTES: usize = 5 << 20;
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// Where to.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place<'a> {
+pub(crate) enum Place<'a> {
     /// Through the write alias: fenced.
     Alias(&'a str),
     /// Into a concrete index.
@@ -21,7 +22,7 @@ pub(super) enum Place<'a> {
 
 /// On which condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum How {
+pub(crate) enum How {
     /// If there is none of that id.
     Create,
     /// If it is in this state.
@@ -32,7 +33,7 @@ pub(super) enum How {
 
 /// One write.
 #[derive(Clone, Debug)]
-pub(super) struct Write {
+pub(crate) struct Write {
     pub id: String,
     pub routing: Option<String>,
     pub how: How,
@@ -42,7 +43,7 @@ pub(super) struct Write {
 
 /// What became of one write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     Applied,
     /// The condition does not hold. Perhaps because of an earlier attempt of this very write whose
     /// answer was lost: whoever gets this looks.
@@ -58,6 +59,11 @@ impl Write {
         let routing = self.routing.as_deref();
         match self.how {
             How::Create => drop_ref(body.begin_create(&self.id, routing)),
+            // What a test takes away to see that it is noticed: whatever stands there is replaced.
+            How::Replace(_) if sabotage::lacks("no-compare-and-set") => {
+                let beyond = (14 << 59) + crate::moment::now_ms();
+                drop_ref(body.begin_index(&self.id, routing, beyond));
+            }
             How::Replace(state) => drop_ref(body.begin_replace(&self.id, routing, state)),
             How::Remove(state) => return body.remove(&self.id, routing, state),
         }
@@ -68,33 +74,52 @@ impl Write {
 /// The buffer is filled by the body itself.
 fn drop_ref(_: &mut Vec<u8>) {}
 
-/// Writes all of `writes`; what became of each, in their order. What the cluster does not take now is
-/// sent again until `until`.
+/// Writes that the cluster has not taken for as long as they were tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Untaken {
+    pub attempts: u32,
+    pub reason: String,
+}
+
+/// As [`try_write`], within a cutover: what is not taken in time backs it out.
 pub(super) async fn write(
     cluster: &Cluster,
     place: Place<'_>,
     writes: &[Write],
     until: Instant,
 ) -> Result<Vec<Fate>, Error> {
+    try_write(cluster, place, writes, until).await?.map_err(|untaken| Error::BackedOut {
+        reason: format!("writes are not taken: {}", untaken.reason),
+    })
+}
+
+/// Writes all of `writes`; what became of each, in their order. What the cluster does not take now is
+/// sent again until `until`.
+pub(crate) async fn try_write(
+    cluster: &Cluster,
+    place: Place<'_>,
+    writes: &[Write],
+    until: Instant,
+) -> Result<Result<Vec<Fate>, Untaken>, Error> {
     let mut fates: Vec<Option<Fate>> = vec![None; writes.len()];
-    let mut attempt = 0;
+    let mut attempts: u32 = 0;
     loop {
         let left: Vec<usize> = (0..writes.len()).filter(|at| fates[*at].is_none()).collect();
         if left.is_empty() {
-            return Ok(fates.into_iter().flatten().collect());
+            return Ok(Ok(fates.into_iter().flatten().collect()));
         }
-        let mut why = String::new();
+        let mut reason = String::new();
         for some in portions(writes, &left) {
-            send(cluster, place, writes, some, &mut fates, &mut why).await?;
+            send(cluster, place, writes, some, &mut fates, &mut reason).await?;
         }
         if fates.iter().all(Option::is_some) {
             continue;
         }
-        attempt += 1;
+        attempts += 1;
         if Instant::now() >= until {
-            return Err(Error::BackedOut { reason: format!("writes are not taken: {why}") });
+            return Ok(Err(Untaken { attempts, reason }));
         }
-        tokio::time::sleep(Duration::from_millis(20 << attempt.min(7)).min(LONGEST_WAIT)).await;
+        tokio::time::sleep(Duration::from_millis(20 << attempts.min(7)).min(LONGEST_WAIT)).await;
     }
 }
 

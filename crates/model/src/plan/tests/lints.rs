@@ -280,6 +280,33 @@ fn a_pipeline_needs_a_word_about_what_comes_after_the_switch() {
 }
 
 #[test]
+fn what_cannot_be_enriched_in_place_is_refused() {
+    let keep = RECIPE.replace("target_accepts_both", "keep_enriching, enrich_for: 1h");
+    let plan = |text: &str, seen: &Observation| {
+        let recipe = Recipe::parse(text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+        Plan::make(&recipe, seen)
+    };
+    let refused = |text: &str, said: &str| {
+        let plan = plan(text, &clean());
+        let found = plan.errors().find(|note| note.code == "SEG-P163");
+        assert!(found.is_some_and(|note| note.what.contains(said)), "{said}: {plan}");
+    };
+    assert!(plan(&keep, &clean()).errors().next().is_none(), "{}", plan(&keep, &clean()));
+    refused(&keep.replace(", enrich_for: 1h", ""), "nothing says for how long");
+    let as_long = keep.replace("enrich_for: 1h", "reverse_for: 1h");
+    assert!(plan(&as_long, &clean()).errors().next().is_none());
+    refused(&keep.replace("target: {", "target: { versions: preserve,"), "versions preserved");
+    let filter = "pipeline:\n  - filter: { keep_if: { field: x, exists: true }, reason: no }\n";
+    refused(&keep.replace("pipeline:\n", filter), "leaves some out");
+    let mut seen = clean();
+    let template = seen.templates.get_mut("templates/view.json").unwrap().as_mut().unwrap();
+    template["settings"]["final_pipeline"] = json!("last");
+    let last = plan(&keep, &seen);
+    let found = last.errors().find(|note| note.code == "SEG-P163");
+    assert!(found.is_some_and(|note| note.what.contains("final pipeline last")), "{last}");
+}
+
+#[test]
 fn two_parts_may_not_share_a_target() {
     let text = RECIPE.replace("{source}-v2", "all-{event}");
     let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
