@@ -26,6 +26,10 @@ pub enum Lost {
     Converted(Path, ConvertKind),
     /// The field, which the old index has too, comes back with the value that the pipeline wrote.
     Overwritten(Path),
+    /// The field comes back as this step has rewritten it.
+    Rewritten(Path, &'static str),
+    /// The field comes back with its default where it had none.
+    Filled(Path),
     /// Documents that were left out stay in the old index as they were at the switch.
     LeftOut(String),
 }
@@ -42,6 +46,10 @@ impl fmt::Display for Lost {
             Lost::Overwritten(path) => {
                 write!(f, "{path} (overwritten: keeps the pipeline's value)")
             }
+            Lost::Rewritten(path, step) => {
+                write!(f, "{path} (rewritten by {step}: keeps its new form)")
+            }
+            Lost::Filled(path) => write!(f, "{path} (filled: keeps its default)"),
             Lost::LeftOut(reason) => {
                 write!(f, "documents left out ({reason}): they stay as they were at the switch")
             }
@@ -55,7 +63,16 @@ enum Change<'a> {
     Move(&'a Path, &'a Path),
     Take(&'a Path),
     Convert(&'a Path, ConvertKind),
+    Rewrite(&'a Path, &'static str),
+    Fill(&'a Path),
     LeaveOut(String),
+}
+
+fn rewrites<'a, T>(
+    fields: &'a [(Path, T)],
+    step: &'static str,
+) -> impl Iterator<Item = Change<'a>> {
+    fields.iter().map(move |(at, _)| Change::Rewrite(at, step))
 }
 
 fn changes(steps: &[Step]) -> Vec<Change<'_>> {
@@ -80,6 +97,12 @@ fn changes(steps: &[Step]) -> Vec<Change<'_>> {
                 changes.extend(fields.map(|(at, kind)| Change::Convert(at, *kind)));
             }
             Step::Filter(filter) => changes.push(Change::LeaveOut(filter.reason.clone())),
+            Step::Date(date) => changes.extend(rewrites(&date.fields, "date")),
+            Step::Split(split) => changes.extend(rewrites(&split.fields, "split")),
+            Step::Join(join) => changes.extend(rewrites(&join.fields, "join")),
+            Step::Map(map) => changes.extend(rewrites(&map.fields, "map")),
+            Step::Truncate(truncate) => changes.extend(rewrites(&truncate.fields, "truncate")),
+            Step::Default(set) => changes.extend(set.fields.iter().map(|(at, _)| Change::Fill(at))),
         }
     }
     changes
@@ -131,7 +154,8 @@ impl<'a> Shape<'a> {
                 next.forget(at);
                 next.taken.push(at);
             }
-            Change::Convert(..) | Change::LeaveOut(_) => {}
+            // A default is no value of the pipeline's own wherever the document has one.
+            Change::Convert(..) | Change::Rewrite(..) | Change::Fill(_) | Change::LeaveOut(_) => {}
         }
         next
     }
@@ -193,6 +217,13 @@ impl Reverse {
             Change::Take(at) => self.lost.push(Lost::Removed((*at).clone())),
             Change::Convert(at, _) if covered(&before.made, at) => {}
             Change::Convert(at, kind) => self.lost.push(Lost::Converted((*at).clone(), *kind)),
+            Change::Rewrite(at, _) if covered(&before.made, at) => {}
+            Change::Rewrite(at, step) => self.lost.push(Lost::Rewritten((*at).clone(), step)),
+            Change::Fill(at) if covered(&before.made, at) => {}
+            Change::Fill(at) if before.is_own(at, known) => {
+                self.lost.push(Lost::Filled((*at).clone()));
+            }
+            Change::Fill(at) => self.remove(before.with_its_objects(at, known)),
             Change::LeaveOut(reason) => self.lost.push(Lost::LeftOut(reason.clone())),
         }
     }

@@ -31,7 +31,7 @@ fn what_was_added_goes_and_what_was_renamed_comes_back() {
     // The old index knows: k, old, a (an object) with a.x.
     let known = |field: &str| ["k", "old", "a", "a.x"].contains(&field);
     let copy = format!("{LOOKUP}  - copy: {{ title: row.title, n.m: row.n }}");
-    let table: [(&str, &[&str], &[&str]); 18] = [
+    let table: [(&str, &[&str], &[&str]); 24] = [
         ("  []", &[], &[]),
         ("  - set: { schema: 2 }", &["-schema"], &[]),
         (&copy, &["-n", "-title"], &[]),
@@ -53,6 +53,16 @@ fn what_was_added_goes_and_what_was_renamed_comes_back() {
         ),
         ("  - remove: old", &[], &["old (removed: documents written after the switch lack it)"]),
         ("  - convert: { old: long }", &[], &["old (converted: keeps the type long)"]),
+        ("  - default: { old: 1 }", &[], &["old (filled: keeps its default)"]),
+        ("  - default: { b.c: 1 }", &["-b"], &[]),
+        ("  - set: { t: x }\n  - default: { t: 1 }", &["-t"], &[]),
+        ("  - split: { old: ',' }", &[], &["old (rewritten by split: keeps its new form)"]),
+        ("  - set: { t: x }\n  - truncate: { t: 1 }", &["-t"], &[]),
+        (
+            "  - rename: { old: new }\n  - date: { new: { from: iso } }",
+            &["new>old"],
+            &["new (rewritten by date: keeps its new form)"],
+        ),
         (
             "  - filter: { drop_if: { field: k, equals: 1 }, reason: robots }\n  - set: { s: 1 }",
             &["-s"],

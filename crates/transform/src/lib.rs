@@ -27,6 +27,7 @@ mod json;
 mod lookup;
 mod program;
 mod required;
+mod rewrite;
 mod view;
 mod worker;
 

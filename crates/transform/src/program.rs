@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use segue_model::recipe::{ConvertKind, Copy, OnMissing, Path, Segment, Step};
+use segue_model::recipe::{Copy, OnMissing, Path, Segment, Step};
 
 use crate::cache::{Brought, Fragment, SharedCache};
 use crate::copy::CopyRule;
 use crate::draft::{Names, Slot};
 use crate::filter::FilterRule;
 use crate::json::push_quoted;
+use crate::rewrite::Rewrite;
 use crate::{Error, LookupSpec, View, Worker};
 
 /// A compiled pipeline.
@@ -76,9 +77,21 @@ pub(crate) enum Operation {
         new: Target,
     },
     Remove(Target),
-    Convert {
+    /// Rewrite the value of one field.
+    Rewrite {
         target: Target,
-        kind: ConvertKind,
+        rule: Rewrite,
+    },
+    /// Add a constant member where it is absent or null; the fragment has it rendered.
+    Default {
+        fragment: Arc<Fragment>,
+        member: [Target; 1],
+        last_word: bool,
+    },
+    /// Set one field below the top level where it is absent or null.
+    DefaultBelow {
+        target: Target,
+        value: Vec<u8>,
     },
     Filter {
         rule: FilterRule,
@@ -179,10 +192,19 @@ impl Program {
                     self.operations.push(Operation::Remove(target));
                 }
             }
-            Step::Convert(convert) => {
-                for (path, kind) in &convert.fields {
+            Step::Convert(convert) => self.rewrite(&convert.fields, |kind| Rewrite::Convert(*kind)),
+            Step::Date(date) => self.rewrite(&date.fields, |rule| Rewrite::Date(rule.clone())),
+            Step::Split(split) => self.rewrite(&split.fields, |rule| Rewrite::Split(rule.clone())),
+            Step::Join(join) => self.rewrite(&join.fields, |by| Rewrite::Join(by.clone())),
+            Step::Map(map) => self.rewrite(&map.fields, |table| Rewrite::Map(table.clone())),
+            Step::Truncate(truncate) => {
+                let most = |most: &u32| usize::try_from(*most).unwrap_or(usize::MAX);
+                self.rewrite(&truncate.fields, |characters| Rewrite::Truncate(most(characters)));
+            }
+            Step::Default(set) => {
+                for (path, value) in &set.fields {
                     let target = self.target(path);
-                    self.operations.push(Operation::Convert { target, kind: *kind });
+                    self.default(target, value.as_str().as_bytes());
                 }
             }
             Step::Filter(filter) => {
@@ -228,18 +250,28 @@ impl Program {
         self.operations.push(Operation::Group { lookup: from, group, members, last_word: false });
     }
 
+    fn rewrite<T>(&mut self, fields: &[(Path, T)], rule: impl Fn(&T) -> Rewrite) {
+        for (path, how) in fields {
+            let target = self.target(path);
+            self.operations.push(Operation::Rewrite { target, rule: rule(how) });
+        }
+    }
+
+    fn default(&mut self, target: Target, value: &[u8]) {
+        if !target.rest.is_empty() {
+            self.operations.push(Operation::DefaultBelow { target, value: value.to_vec() });
+            return;
+        }
+        let (fragment, member) = (constant(&target, value), [target]);
+        self.operations.push(Operation::Default { fragment, member, last_word: false });
+    }
+
     fn set(&mut self, target: Target, value: &[u8]) {
         if !target.rest.is_empty() {
             self.operations.push(Operation::Set { target, value: value.to_vec() });
             return;
         }
-        let mut fragment = Fragment::default();
-        // Appending a constant can't fail.
-        let _ = fragment.push(&target.quoted, |out| {
-            out.extend_from_slice(value);
-            Ok(())
-        });
-        let (fragment, members) = (Arc::new(fragment), vec![target]);
+        let (fragment, members) = (constant(&target, value), vec![target]);
         self.operations.push(Operation::Constants { fragment, members, last_word: false });
     }
 
@@ -263,10 +295,12 @@ impl Program {
     fn grant_last_words(&mut self) {
         let mut later: Vec<Slot> = Vec::new();
         for operation in self.operations.iter_mut().rev() {
-            if let Operation::Group { members, last_word, .. }
-            | Operation::Constants { members, last_word, .. } = operation
-            {
-                *last_word = members.iter().all(|member| !later.contains(&member.slot));
+            let free = |members: &[Target]| members.iter().all(|m| !later.contains(&m.slot));
+            match operation {
+                Operation::Group { members, last_word, .. }
+                | Operation::Constants { members, last_word, .. } => *last_word = free(members),
+                Operation::Default { member, last_word, .. } => *last_word = free(member),
+                _ => {}
             }
             let slots: Vec<Slot> = match operation {
                 Operation::Lookup(at) => vec![self.lookups[*at].key.slot],
@@ -276,13 +310,25 @@ impl Program {
                 Operation::Copy { target, .. }
                 | Operation::Set { target, .. }
                 | Operation::Remove(target)
-                | Operation::Convert { target, .. } => vec![target.slot],
+                | Operation::Rewrite { target, .. }
+                | Operation::DefaultBelow { target, .. } => vec![target.slot],
+                Operation::Default { member: [member], .. } => vec![member.slot],
                 Operation::Rename { old, new } => vec![old.slot, new.slot],
                 Operation::Filter { slot, .. } => vec![*slot],
             };
             later.extend(slots);
         }
     }
+}
+
+fn constant(target: &Target, value: &[u8]) -> Arc<Fragment> {
+    let mut fragment = Fragment::default();
+    // Appending a constant can't fail.
+    let _ = fragment.push(&target.quoted, |out| {
+        out.extend_from_slice(value);
+        Ok(())
+    });
+    Arc::new(fragment)
 }
 
 impl LookupRule {

@@ -10,7 +10,7 @@ use crate::copy::{CopyRule, From};
 use crate::draft::Draft;
 use crate::edit::{self, Change};
 use crate::error::shown;
-use crate::json::{Found, find, push_clean, scalar_text};
+use crate::json::{Found, find, is_null, push_clean, scalar_text};
 use crate::program::{Inner, Operation, Target};
 
 /// A document as it was read.
@@ -121,11 +121,21 @@ impl Worker {
             Operation::Set { target, value } => self.put(source, target, value),
             Operation::Rename { old, new } => self.rename(source, old, new),
             Operation::Remove(target) => self.change(source, target, &mut |_| Ok(Change::Gone)),
-            Operation::Convert { target, kind } => self.change(source, target, &mut |value| {
-                let converted = crate::convert::convert(value, *kind)?;
-                let same = *converted == *value;
-                Ok(if same { Change::Keep } else { Change::Put(converted.into_owned()) })
-            }),
+            Operation::Rewrite { target, rule } => {
+                self.change(source, target, &mut |value| rule.change(value))
+            }
+            Operation::Default { fragment, member, last_word } => {
+                if self.draft.get(source, member[0].slot).is_none_or(is_null) {
+                    self.add(fragment, member, *last_word);
+                }
+                Ok(())
+            }
+            Operation::DefaultBelow { target, value } => {
+                match self.peek(source, target)?.as_deref().is_none_or(is_null) {
+                    true => self.put(source, target, value),
+                    false => Ok(()),
+                }
+            }
             Operation::Filter { rule, slot } => match rule.drops(self.draft.get(source, *slot)) {
                 true => Err(End::Filtered(Arc::clone(&rule.reason))),
                 false => Ok(()),

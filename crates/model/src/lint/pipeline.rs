@@ -115,7 +115,14 @@ impl Shape {
                 }
             }
             Step::Remove(remove) => remove.fields.iter().for_each(|f| self.remove(&f.dotted())),
-            Step::Convert(_) | Step::Filter(_) => {}
+            Step::Default(set) => set.fields.iter().for_each(|(f, _)| self.write(f.dotted())),
+            Step::Convert(_)
+            | Step::Filter(_)
+            | Step::Date(_)
+            | Step::Split(_)
+            | Step::Join(_)
+            | Step::Map(_)
+            | Step::Truncate(_) => {}
         }
     }
 

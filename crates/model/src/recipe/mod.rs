@@ -14,6 +14,7 @@
 mod cluster;
 mod cursor;
 mod cutover;
+mod date;
 mod error;
 mod expand;
 mod files;
@@ -25,9 +26,11 @@ mod path;
 mod read;
 mod read_files;
 mod read_step;
+mod read_values;
 mod show;
 mod source;
 mod step;
+mod step_values;
 mod units;
 mod verify;
 
@@ -38,6 +41,7 @@ use std::collections::BTreeMap;
 
 pub use cluster::{AuthRef, ClusterRef, SecretRef, TlsRef};
 pub use cutover::{AfterSwitch, CutoverMode, CutoverSpec, CutoverStart, Writers};
+pub use date::{DateError, DateFormat, DatePiece, Digits, Letters, Offset};
 pub use error::{Error, ErrorKind};
 pub use files::{ColumnType, Duplicates, EmptyCell, FileFormat, FileId, FilesSpec, SwapSpec};
 pub use json::Json;
@@ -48,6 +52,9 @@ pub use source::{Source, SourceSpec, TargetSpec, Versions};
 pub use step::{
     AsOf, Convert, ConvertKind, Copy, CopyField, CopyFrom, CopyPath, Filter, FilterWhen, Lookup,
     Multiple, OnMissing, Order, Predicate, Remove, Rename, Root, Set, Step,
+};
+pub use step_values::{
+    Date, DateRule, Defaults, Join, MapValues, Otherwise, Split, SplitRule, Truncate, ValueTable,
 };
 pub use units::duration;
 pub use verify::{ContentCheck, CountCheck, VerifySpec};

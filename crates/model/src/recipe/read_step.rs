@@ -4,12 +4,16 @@ use super::cursor::{self, Fields, Lists};
 use super::error::{ErrorKind, Fault, Place};
 use super::node::{Key, Node, Value};
 use super::read::{Scope, template};
+use super::read_values;
 use super::{
     AsOf, Convert, ConvertKind, Copy, CopyField, CopyFrom, CopyPath, Filter, FilterWhen, Json,
     Lookup, Multiple, OnMissing, Order, Path, Predicate, Remove, Rename, Root, Set, Step,
 };
 
-const STEPS: [&str; 7] = ["lookup", "copy", "set", "rename", "remove", "convert", "filter"];
+const STEPS: [&str; 13] = [
+    "lookup", "copy", "set", "default", "rename", "remove", "convert", "date", "split", "join",
+    "map", "truncate", "filter",
+];
 
 /// What copied paths call the document itself.
 const DOCUMENT: &str = "doc";
@@ -50,6 +54,12 @@ impl Progress<'_> {
             }
             "convert" => Step::Convert(convert(body)?),
             "filter" => Step::Filter(filter(body)?),
+            "date" => Step::Date(read_values::date(body)?),
+            "split" => Step::Split(read_values::split(body)?),
+            "join" => Step::Join(read_values::join(body)?),
+            "map" => Step::Map(read_values::map(body)?),
+            "default" => Step::Default(read_values::defaults(body)?),
+            "truncate" => Step::Truncate(read_values::truncate(body)?),
             other => {
                 let summary = format!("unknown step `{other}`");
                 return Err(
@@ -211,7 +221,7 @@ fn multiple(node: Node) -> Result<Multiple, Fault> {
 }
 
 /// A mapping with at least one entry.
-fn entries(node: Node, what: &str) -> Result<Vec<(Key, Node)>, Fault> {
+pub(super) fn entries(node: Node, what: &str) -> Result<Vec<(Key, Node)>, Fault> {
     let at = node.at;
     let members = cursor::mapping(node, what)?;
     if members.is_empty() {

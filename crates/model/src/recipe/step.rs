@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Json, NameTemplate, Path};
+use super::{Date, Defaults, Join, Json, MapValues, NameTemplate, Path, Split, Truncate};
 
 /// One step. Steps run in the order of the recipe.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,18 @@ pub enum Step {
     Convert(Convert),
     /// Leaves documents out.
     Filter(Filter),
+    /// Rewrites points in time.
+    Date(Date),
+    /// Takes texts apart into lists.
+    Split(Split),
+    /// Makes one text of a list.
+    Join(Join),
+    /// Replaces values by those of a table.
+    Map(MapValues),
+    /// Sets fields that are absent or null.
+    Default(Defaults),
+    /// Shortens texts.
+    Truncate(Truncate),
 }
 
 /// Finds the row of another index that belongs to the document.

@@ -63,6 +63,14 @@ impl Decimal {
         self.exponent < 0
     }
 
+    /// The number times ten to this power.
+    pub(crate) fn scaled(mut self, power: i64) -> Self {
+        if !self.digits.is_empty() {
+            self.exponent = self.exponent.saturating_add(power);
+        }
+        self
+    }
+
     /// Smaller, equal or larger.
     pub(crate) fn order(&self, other: &Self) -> std::cmp::Ordering {
         let sign = |n: &Self| match (n.digits.is_empty(), n.negative) {

@@ -8,4 +8,5 @@ mod lookups;
 mod ops;
 mod properties;
 mod stage;
+mod values;
 mod views;

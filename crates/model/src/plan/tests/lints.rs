@@ -347,6 +347,9 @@ fn what_the_pipeline_removes_or_makes_is_not_missed() {
         ("rename: { old: title }", None),
         ("rename: { title: other }", Some("SEG-P127")),
         ("set: { old: 1 }", Some("SEG-P127")),
+        ("default: { other: 1 }", Some("SEG-P127")),
+        ("truncate: { title: 10 }", None),
+        ("date: { title: { from: iso } }", None),
     ] {
         let text = RECIPE.replace(
             "  - copy: { title: record.title }",

@@ -136,6 +136,45 @@ pipeline:
 }
 
 #[test]
+fn steps_for_values_are_read() {
+    let recipe = parse(&with(
+        r#"
+pipeline:
+  - date: { t: { from: [iso, "dd.MM.yyyy"], to: epoch_millis, zone: "+02:00", to_zone: UTC } }
+  - split: { a: ",", "b[].c": { by: "; ", trim: true, skip_empty: true } }
+  - join: { d: "" }
+  - map: { e: { values: { 1: one, true: ~, x: { y: [1] } } }, f: { values: { a: b }, otherwise: keep }, g: { values: { a: b }, default: 7 } }
+  - default: { h.i: [1.5] }
+  - truncate: { j: 80 }
+"#,
+    ))
+    .unwrap();
+    let path = |text: &str| Path::parse(text).unwrap();
+    let Step::Date(date) = &recipe.pipeline[0] else { panic!("no date") };
+    let rule = &date.fields[0].1;
+    assert_eq!((rule.from.len(), &rule.to), (2, &DateFormat::EpochMillis));
+    assert_eq!((rule.zone.minutes, rule.to_zone.minutes), (120, 0));
+    let Step::Split(split) = &recipe.pipeline[1] else { panic!("no split") };
+    let whole = SplitRule { by: ",".to_owned(), trim: false, skip_empty: false };
+    assert_eq!(split.fields[0], (path("a"), whole));
+    let parts = SplitRule { by: "; ".to_owned(), trim: true, skip_empty: true };
+    assert_eq!(split.fields[1], (path("b[].c"), parts));
+    let Step::Join(join) = &recipe.pipeline[2] else { panic!("no join") };
+    assert_eq!(join.fields, [(path("d"), String::new())]);
+    let Step::Map(map) = &recipe.pipeline[3] else { panic!("no map") };
+    let values: Vec<_> =
+        map.fields[0].1.values.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
+    assert_eq!(values, [("1", "\"one\""), ("true", "null"), ("x", r#"{"y":[1]}"#)]);
+    let otherwise: Vec<_> = map.fields.iter().map(|(_, table)| &table.otherwise).collect();
+    let seven = Otherwise::Put(Json::from_value(&serde_json::json!(7)));
+    assert_eq!(otherwise, [&Otherwise::DeadLetter, &Otherwise::Keep, &seven]);
+    let Step::Default(set) = &recipe.pipeline[4] else { panic!("no default") };
+    assert_eq!((&set.fields[0].0, set.fields[0].1.as_str()), (&path("h.i"), "[1.5]"));
+    let Step::Truncate(cut) = &recipe.pipeline[5] else { panic!("no truncate") };
+    assert_eq!(cut.fields, [(path("j"), 80)]);
+}
+
+#[test]
 fn variables_come_from_the_recipe_the_environment_and_the_command_line() {
     let text = "segue: 1\nname: r\nvars: { prefix: \"${P:-}\", n: x }\n\
                 cluster: { url: \"${URL:-http://h:1}\" }\n\

@@ -214,6 +214,44 @@ fn steps() {
     ] {
         refused(&with_steps(step), STEP, column, kind, said);
     }
+    for (step, column, kind, said) in [
+        ("  - date: { t: iso }", 16, K::WrongType, "a date must be a mapping"),
+        ("  - date: { t: {} }", 16, K::MissingKey, "`from` is missing"),
+        ("  - date: { t: { from: [] } }", 24, K::BadValue, "`from` is empty"),
+        ("  - date: { t: { from: ios } }", 24, K::BadValue, "did you mean `iso`?"),
+        ("  - date: { t: { from: [iso, dd/MM/yy] } }", 30, K::BadValue, "write yyyy"),
+        ("  - date: { t: { from: MM-dd } }", 24, K::BadValue, "needs the year"),
+        ("  - date: { t: { from: \"yyyy hh\" } }", 24, K::BadValue, "`hh` and `a` need each other"),
+        ("  - date: { t: { from: iso, to: YYYY } }", 33, K::BadValue, "letters: yyyy"),
+        ("  - date: { t: { from: iso, zone: Europe/Rome } }", 35, K::BadValue, "fixed offset"),
+        ("  - date: { t: { from: iso, to_zone: 2 } }", 38, K::WrongType, "put it in quotes"),
+        ("  - split: { t: '' }", 17, K::BadValue, "is empty"),
+        ("  - split: { t: { by: x, trm: true } }", 26, K::UnknownKey, "did you mean `trim`?"),
+        ("  - split: { t: { trim: true } }", 17, K::MissingKey, "`by` is missing"),
+        ("  - join: { t: [x] }", 16, K::WrongType, "must be text"),
+        ("  - map: { t: { a: b } }", 17, K::UnknownKey, "unknown key `a` in a table"),
+        ("  - map: { t: { values: {} } }", 25, K::BadValue, "`values` is empty"),
+        (
+            "  - map: { t: { values: { a: b }, default: c, otherwise: keep } }",
+            58,
+            K::BadValue,
+            "not both",
+        ),
+        (
+            "  - map: { t: { values: { a: b }, otherwise: keeep } }",
+            46,
+            K::BadValue,
+            "did you mean `keep`?",
+        ),
+        ("  - default: { t: ~ }", 19, K::BadValue, "null can't be a default"),
+        ("  - default: { \"t[]\": 1 }", 16, K::Path, "can't go into a list"),
+        ("  - truncate: { t: -1 }", 20, K::BadValue, "a whole number from 0"),
+        ("  - truncate: { t: x }", 20, K::WrongType, "a whole number"),
+        ("  - truncate: {}", 15, K::BadValue, "is empty"),
+        ("  - trunkate: { t: 1 }", 5, K::UnknownKey, "did you mean `truncate`?"),
+    ] {
+        refused(&with_steps(step), STEP, column, kind, said);
+    }
     let later = "  - set: { a: 1 }\n  - copy: { a: row.b }";
     refused(&with_steps(later), STEP + 1, 13, K::DuplicateTarget, "first in line 8");
     let multiple = "  - lookup: { index: x, key: k, match: m, as: rows, multiple: { sort: t } }\n  \
