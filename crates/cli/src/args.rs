@@ -49,6 +49,8 @@ pub enum Command {
     Recipe(RecipeCommand),
     /// Shows what a recipe would do; changes nothing.
     Plan(PlanOptions),
+    /// Shows what the recipe's pipeline makes of single documents; changes nothing.
+    Try(TryOptions),
     /// Carries a recipe out: copy, catch up, verify, switch. Run it again to go on after any stop.
     Run(FollowOptions),
     /// Shows where a recipe's parts stand.
@@ -106,6 +108,22 @@ pub struct PlanOptions {
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub only: Vec<(String, String)>,
     /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TryOptions {
+    #[command(flatten)]
+    pub file: RecipeFile,
+    /// The document with this id, in each part that has it; may be given several times.
+    #[arg(long = "id", value_name = "ID", conflicts_with = "sample")]
+    pub ids: Vec<String>,
+    /// So many documents, spread over the parts; the same ones again while nothing is written.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub sample: u64,
+    /// Print a line of JSON for each document.
     #[arg(long)]
     pub json: bool,
 }

@@ -32,6 +32,7 @@ pub mod rollback;
 pub mod sabotage;
 mod scan;
 pub mod session;
+pub mod trial;
 mod turn;
 pub mod verify;
 pub mod watch;

@@ -100,24 +100,8 @@ fn file_of(session: &Session, spec: &LookupSpec, epoch: u8) -> PathBuf {
 }
 
 async fn pin_anew(session: &Session, spec: &LookupSpec, epoch: u8) -> Result<(View, Event), Error> {
-    let name = spec.index.literal().ok_or_else(|| {
-        Error::Recipe(format!("the index of lookup {} may not differ from part to part", spec.name))
-    })?;
-    let index = concrete(session, name).await?;
-    let file = file_of(session, spec, epoch);
-    make_folder(&file)?;
-    let stretches = everything(session, &index).await?;
-    let checkpoints = stretches.iter().map(|stretch| stretch.to).collect();
-    let fetch = match spec.includes() {
-        [] => Fetch::Source,
-        fields => Fetch::SourceIncludes(fields.to_vec()),
-    };
-    let rows = Rows { builder: ViewBuilder::new(spec, &file)? };
-    let mut readers = scan(session, &index, &stretches, &fetch, vec![rows]).await?;
-    let Some(rows) = readers.pop() else {
-        return Err(Error::Task("the reader of a lookup was lost".to_owned()));
-    };
-    let view = rows.builder.finish()?;
+    let fresh = fresh_view(session, spec, &file_of(session, spec, epoch)).await?;
+    let index = fresh.index;
     let looking = || format!("looking at {index}");
     let uuid = session.cluster().shard_stats(index.as_str()).await.doing(looking)?.uuid;
     let event = Event::LookupPinned {
@@ -125,11 +109,44 @@ async fn pin_anew(session: &Session, spec: &LookupSpec, epoch: u8) -> Result<(Vi
         epoch,
         index,
         uuid: IndexUuid::new(uuid),
-        checkpoints,
-        rows: view.rows(),
-        hash: hash_text(&view),
+        checkpoints: fresh.checkpoints,
+        rows: fresh.view.rows(),
+        hash: hash_text(&fresh.view),
     };
-    Ok((view, event))
+    Ok((fresh.view, event))
+}
+
+/// The rows of a lookup as they are now.
+pub(crate) struct FreshView {
+    pub view: View,
+    pub index: IndexName,
+    /// Up to where each shard was read.
+    pub checkpoints: Vec<SeqNo>,
+}
+
+/// Reads the rows of a lookup into `file`.
+pub(crate) async fn fresh_view(
+    session: &Session,
+    spec: &LookupSpec,
+    file: &Path,
+) -> Result<FreshView, Error> {
+    let name = spec.index.literal().ok_or_else(|| {
+        Error::Recipe(format!("the index of lookup {} may not differ from part to part", spec.name))
+    })?;
+    let index = concrete(session, name).await?;
+    make_folder(file)?;
+    let stretches = everything(session, &index).await?;
+    let checkpoints = stretches.iter().map(|stretch| stretch.to).collect();
+    let fetch = match spec.includes() {
+        [] => Fetch::Source,
+        fields => Fetch::SourceIncludes(fields.to_vec()),
+    };
+    let rows = Rows { builder: ViewBuilder::new(spec, file)? };
+    let mut readers = scan(session, &index, &stretches, &fetch, vec![rows]).await?;
+    let Some(rows) = readers.pop() else {
+        return Err(Error::Task("the reader of a lookup was lost".to_owned()));
+    };
+    Ok(FreshView { view: rows.builder.finish()?, index, checkpoints })
 }
 
 struct Rows {

@@ -13,6 +13,7 @@ mod rollback;
 mod run;
 mod sandbox;
 mod status;
+mod trial;
 mod watchdog;
 mod worker;
 
@@ -33,6 +34,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Man { folder } => manual::pages(&folder),
         Command::Reference => manual::reference(),
         Command::Plan(options) => plan::run(&options).await,
+        Command::Try(options) => trial::run(&options).await,
         Command::Run(options) => {
             run::run(&options.run, Goal::Run, options.follow.map(Duration::from_secs)).await
         }

@@ -3,3 +3,4 @@
 pub mod progress;
 pub mod report;
 pub mod rollback;
+pub mod trial;

@@ -1,0 +1,181 @@
+//! Trying a recipe: single documents through the real pipeline, with nothing written anywhere.
+//!
+//! Lookups are read as they are now, into files that go again. What comes out is what a run that began
+//! now would make of the documents.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use segue_cluster::SearchHit;
+use segue_model::id::IndexName;
+use segue_model::plan::Plan;
+use segue_transform::{Bound, Document, Outcome, Program, Worker, has_fields};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::error::{Doing, Error};
+use crate::lookup::fresh_view;
+use crate::observe::observe;
+use crate::session::Session;
+
+/// Which documents are tried.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// Those with these ids, in every part that has them.
+    Ids(Vec<String>),
+    /// So many, spread over the parts and over what is in them; the same ones again as long as
+    /// nothing is written.
+    Sample(u64),
+}
+
+/// A document before and after.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tried {
+    /// The source index.
+    pub part: IndexName,
+    /// The document's id.
+    pub id: String,
+    /// Its source as it is.
+    pub before: Option<Box<RawValue>>,
+    /// Its source as it would be written.
+    pub after: Option<Box<RawValue>>,
+    /// What would happen to it.
+    pub outcome: Verdict,
+    /// Why it would not be written, or what is wrong with it.
+    pub reason: Option<String>,
+}
+
+/// What would happen to a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It would be written.
+    Written,
+    /// It would be written, but without a field that `verify.required` names: no switch.
+    Incomplete,
+    /// It would be left out.
+    Filtered,
+    /// It would become a dead letter.
+    DeadLetter,
+}
+
+/// Tries documents of the recipe's parts. `folder` is where the recipe's own files are.
+///
+/// # Errors
+/// When the cluster cannot be read, a lookup cannot be read, or the recipe matches no index.
+pub async fn try_out(
+    session: &Session,
+    folder: &Path,
+    wanted: &Wanted,
+) -> Result<Vec<Tried>, Error> {
+    let program = Program::compile(&session.recipe().pipeline)?;
+    let journal = session.journal().read().await?;
+    let seen = observe(session.cluster(), session.recipe(), folder, journal.parts).await?;
+    let plan = Plan::make(session.recipe(), &seen);
+    // After its switch a part's name stands for the target, whose documents have been through.
+    let sources = plan.parts.into_iter().map(|part| part.source);
+    let parts: Vec<_> = sources.filter(|source| seen.index(source).is_some()).collect();
+    if parts.is_empty() {
+        let why = "there is nothing to try: no index that is still a source matches source.index";
+        return Err(Error::Recipe(why.to_owned()));
+    }
+    // Lives as long as the views are read from it.
+    let files = Scratch::new(session);
+    let bound = bind(session, program, &files).await?;
+    let mut trial = Trial { session, worker: bound.worker(), tried: Vec::new() };
+    match wanted {
+        Wanted::Ids(ids) => {
+            for part in &parts {
+                let body = json!({ "query": { "ids": { "values": ids } }, "size": ids.len() });
+                trial.search(part, &body).await?;
+            }
+        }
+        Wanted::Sample(documents) => trial.sample(&parts, *documents).await?,
+    }
+    Ok(trial.tried)
+}
+
+async fn bind(session: &Session, program: Program, files: &Scratch) -> Result<Bound, Error> {
+    let mut views = Vec::new();
+    for spec in program.lookups() {
+        let file = files.0.join(format!("{}.view", spec.name));
+        views.push(Arc::new(fresh_view(session, spec, &file).await?.view));
+    }
+    Ok(program.bind(views)?)
+}
+
+/// A folder of this process's own, removed in the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(session: &Session) -> Scratch {
+        let name = format!("try-{}", std::process::id());
+        Scratch(session.options().state_dir.join(name))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // There is none unless the recipe has lookups.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Trial<'a> {
+    session: &'a Session,
+    worker: Worker,
+    tried: Vec<Tried>,
+}
+
+impl Trial<'_> {
+    /// Parts at equal distances, as many documents of each.
+    async fn sample(&mut self, parts: &[IndexName], documents: u64) -> Result<(), Error> {
+        let documents = usize::try_from(documents).unwrap_or(usize::MAX);
+        let chosen = documents.min(parts.len());
+        for number in 0..chosen {
+            let part = &parts[number * parts.len() / chosen];
+            let share = documents / chosen + usize::from(number < documents % chosen);
+            let random = json!({ "seed": 1, "field": "_seq_no" });
+            let body = json!({
+                "query": { "function_score": { "random_score": random } }, "size": share
+            });
+            self.search(part, &body).await?;
+        }
+        Ok(())
+    }
+
+    async fn search(&mut self, part: &IndexName, body: &Value) -> Result<(), Error> {
+        let reading = || format!("reading documents of {part}");
+        let page = self.session.cluster().search(part.as_str(), body).await.doing(reading)?;
+        for hit in page.hits {
+            let tried = self.try_one(part, hit)?;
+            self.tried.push(tried);
+        }
+        Ok(())
+    }
+
+    fn try_one(&mut self, part: &IndexName, hit: SearchHit) -> Result<Tried, Error> {
+        let source = hit.source.as_ref().map_or("", |source| source.get()).as_bytes();
+        let mut out = Vec::new();
+        let document = Document { id: &hit.id, routing: hit.routing.as_deref(), source };
+        let (outcome, reason) = match self.worker.apply(document, &mut out)? {
+            Outcome::Written => match has_fields(&out, &self.session.recipe().verify.required) {
+                None => (Verdict::Written, None),
+                Some(field) => {
+                    (Verdict::Incomplete, Some(format!("required field {field} is missing")))
+                }
+            },
+            Outcome::Filtered { reason } => (Verdict::Filtered, Some(reason.to_string())),
+            Outcome::Refused { reason } => (Verdict::DeadLetter, Some(reason)),
+        };
+        let after = match out.is_empty() {
+            true => None,
+            false => Some(serde_json::from_slice(&out).map_err(|source| Error::Stored {
+                what: format!("what became of document {}", hit.id),
+                source,
+            })?),
+        };
+        Ok(Tried { part: part.clone(), id: hit.id, before: hit.source, after, outcome, reason })
+    }
+}
