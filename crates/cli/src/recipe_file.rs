@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use segue_cluster::{Auth, Cluster, ClusterConfig};
 use segue_model::recipe::{AuthRef, Error as Fault, Recipe, SecretRef};
+use segue_transform::{Error as TransformError, Program};
 
 use crate::args::RecipeFile;
 use crate::exit::Usage;
@@ -16,12 +17,31 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Reads and checks the recipe.
 pub fn load(file: &RecipeFile) -> anyhow::Result<Recipe> {
-    read(file, Recipe::parse)
+    read(file, parse)
 }
 
 /// Reads and checks the recipe, and fills everything in.
 pub fn resolve(file: &RecipeFile) -> anyhow::Result<serde_json::Value> {
+    read(file, parse)?;
     read(file, Recipe::resolve)
+}
+
+/// Reads and checks a recipe, its scripts too.
+fn parse(
+    text: &str,
+    name: &str,
+    set: &BTreeMap<String, String>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Recipe, Fault> {
+    let recipe = Recipe::parse(text, name, set, env)?;
+    // Only the pipeline's compiler knows the language of scripts.
+    match Program::compile(&recipe.pipeline) {
+        Err(TransformError::Script { script, line, column, problem }) => {
+            Err(Fault::in_script(text, name, &script, (line, column), &problem))
+        }
+        // Anything else is said where the pipeline is prepared.
+        _ => Ok(recipe),
+    }
 }
 
 /// What makes something of a recipe: its text and file, the values that are set, and the environment.

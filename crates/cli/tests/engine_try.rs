@@ -124,6 +124,34 @@ fn what_is_tried_is_what_a_run_writes() {
 }
 
 #[test]
+fn a_script_is_tried_and_a_wrong_one_is_shown_where_it_stands() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("tryscript");
+    let recipe = installed(&engine, &prefix);
+    let step =
+        "  - script: |\n      doc.made = brand.name + \"!\";\n      doc.n += 0.90;\n  - default:";
+    recipe.change("  - default:", step);
+    let ended = recipe.command("try", &["--id", "plain", "--id", "bare", "--json"]).run().expect(0);
+    let tried = objects(&ended.stdout);
+    let day = prefix.name("day-1");
+    let of = |id: &str| {
+        tried.iter().find(|t| t["id"] == id && t["part"] == day.as_str()).unwrap().clone()
+    };
+    assert_eq!(of("plain")["after"]["made"], "Ä & Co!");
+    assert!(ended.stdout.contains(r#""after":{"n":2.00,"brand""#), "{}", ended.stdout);
+    let reason = of("bare")["reason"].as_str().unwrap().to_owned();
+    assert_eq!(of("bare")["outcome"], "dead_letter");
+    assert!(reason.starts_with("script, line 1: "), "{reason}");
+
+    recipe.change("brand.name + ", "brand.name + * ");
+    for verb in ["try", "plan", "run"] {
+        let ended = recipe.command(verb, &[]).run().expect(2);
+        assert!(ended.stderr.contains("recipe.yaml:13:33"), "{verb}: {}", ended.stderr);
+        assert!(ended.stderr.contains("the script can't be compiled"), "{verb}: {}", ended.stderr);
+    }
+}
+
+#[test]
 fn an_id_that_is_nowhere_and_a_sample_of_a_larger_index() {
     let engine = Engine::get();
     let prefix = engine.prefix("trysample");

@@ -30,6 +30,8 @@ pub enum Lost {
     Rewritten(Path, &'static str),
     /// The field comes back with its default where it had none.
     Filled(Path),
+    /// Documents come back as a script has left them.
+    Scripted,
     /// Documents that were left out stay in the old index as they were at the switch.
     LeftOut(String),
 }
@@ -50,6 +52,7 @@ impl fmt::Display for Lost {
                 write!(f, "{path} (rewritten by {step}: keeps its new form)")
             }
             Lost::Filled(path) => write!(f, "{path} (filled: keeps its default)"),
+            Lost::Scripted => write!(f, "what a script changes: it stays as the script left it"),
             Lost::LeftOut(reason) => {
                 write!(f, "documents left out ({reason}): they stay as they were at the switch")
             }
@@ -65,6 +68,7 @@ enum Change<'a> {
     Convert(&'a Path, ConvertKind),
     Rewrite(&'a Path, &'static str),
     Fill(&'a Path),
+    Script,
     LeaveOut(String),
 }
 
@@ -103,6 +107,7 @@ fn changes(steps: &[Step]) -> Vec<Change<'_>> {
             Step::Map(map) => changes.extend(rewrites(&map.fields, "map")),
             Step::Truncate(truncate) => changes.extend(rewrites(&truncate.fields, "truncate")),
             Step::Default(set) => changes.extend(set.fields.iter().map(|(at, _)| Change::Fill(at))),
+            Step::Script(_) => changes.push(Change::Script),
         }
     }
     changes
@@ -155,7 +160,11 @@ impl<'a> Shape<'a> {
                 next.taken.push(at);
             }
             // A default is no value of the pipeline's own wherever the document has one.
-            Change::Convert(..) | Change::Rewrite(..) | Change::Fill(_) | Change::LeaveOut(_) => {}
+            Change::Convert(..)
+            | Change::Rewrite(..)
+            | Change::Fill(_)
+            | Change::Script
+            | Change::LeaveOut(_) => {}
         }
         next
     }
@@ -224,6 +233,7 @@ impl Reverse {
                 self.lost.push(Lost::Filled((*at).clone()));
             }
             Change::Fill(at) => self.remove(before.with_its_objects(at, known)),
+            Change::Script => self.lost.push(Lost::Scripted),
             Change::LeaveOut(reason) => self.lost.push(Lost::LeftOut(reason.clone())),
         }
     }

@@ -31,7 +31,7 @@ fn what_was_added_goes_and_what_was_renamed_comes_back() {
     // The old index knows: k, old, a (an object) with a.x.
     let known = |field: &str| ["k", "old", "a", "a.x"].contains(&field);
     let copy = format!("{LOOKUP}  - copy: {{ title: row.title, n.m: row.n }}");
-    let table: [(&str, &[&str], &[&str]); 24] = [
+    let table: [(&str, &[&str], &[&str]); 25] = [
         ("  []", &[], &[]),
         ("  - set: { schema: 2 }", &["-schema"], &[]),
         (&copy, &["-n", "-title"], &[]),
@@ -53,6 +53,11 @@ fn what_was_added_goes_and_what_was_renamed_comes_back() {
         ),
         ("  - remove: old", &[], &["old (removed: documents written after the switch lack it)"]),
         ("  - convert: { old: long }", &[], &["old (converted: keeps the type long)"]),
+        (
+            "  - set: { s: 1 }\n  - script: 'doc.x = 1'",
+            &["-s"],
+            &["what a script changes: it stays as the script left it"],
+        ),
         ("  - default: { old: 1 }", &[], &["old (filled: keeps its default)"]),
         ("  - default: { b.c: 1 }", &["-b"], &[]),
         ("  - set: { t: x }\n  - default: { t: 1 }", &["-t"], &[]),

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use segue_model::recipe::Script;
+
 /// What stops a pipeline. None of these is a document's fault.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -55,6 +57,21 @@ pub enum Error {
     /// A pipeline refers to a lookup that it doesn't have.
     #[error("the pipeline copies from `{0}`, which no earlier step looks up")]
     UnknownLookup(String),
+    /// A script can't be compiled.
+    #[error("a script can't be compiled: line {line}, column {column}: {problem}")]
+    Script {
+        /// The script.
+        script: Box<Script>,
+        /// Line of the script, from 1.
+        line: u64,
+        /// Column in that line, from 1.
+        column: u64,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// The system gives no thread to run a script in.
+    #[error("no thread for a script")]
+    Thread(#[source] std::io::Error),
     /// The number of views differs from the number of lookups.
     #[error("the pipeline has {lookups} lookups, but {views} views were given")]
     Views {

@@ -28,6 +28,7 @@ mod lookup;
 mod program;
 mod required;
 mod rewrite;
+mod script;
 mod view;
 mod worker;
 

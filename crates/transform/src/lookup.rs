@@ -5,6 +5,8 @@ use segue_model::recipe::{
 };
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::script::mentions;
+
 /// A lookup, and what the steps after it need of its rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LookupSpec {
@@ -52,6 +54,11 @@ impl LookupSpec {
 }
 
 fn includes(lookup: &Lookup, steps: &[Step]) -> Vec<String> {
+    let scripted =
+        |step: &Step| matches!(step, Step::Script(script) if mentions(&script.code, &lookup.name));
+    if steps.iter().any(scripted) {
+        return Vec::new();
+    }
     let mut fields = vec![lookup.matching.dotted()];
     fields.extend(lookup.multiple.iter().map(|multiple| multiple.sort.dotted()));
     let copied = steps.iter().filter_map(|step| match step {

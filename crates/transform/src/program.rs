@@ -10,6 +10,7 @@ use crate::draft::{Names, Slot};
 use crate::filter::FilterRule;
 use crate::json::push_quoted;
 use crate::rewrite::Rewrite;
+use crate::script::{self, ScriptRule};
 use crate::{Error, LookupSpec, View, Worker};
 
 /// A compiled pipeline.
@@ -19,6 +20,8 @@ pub struct Program {
     pub(crate) lookups: Vec<LookupRule>,
     pub(crate) names: Names,
     pub(crate) operations: Vec<Operation>,
+    /// The engine of the scripts, once there is one.
+    scripts: Option<Arc<rhai::Engine>>,
 }
 
 /// How a lookup is done and what is rendered from its row.
@@ -97,19 +100,22 @@ pub(crate) enum Operation {
         rule: FilterRule,
         slot: Slot,
     },
+    Script(Box<ScriptRule>),
 }
 
 impl Program {
     /// Compiles a pipeline.
     ///
     /// # Errors
-    /// [`Error::UnknownLookup`] if a step copies from a lookup that no earlier step does.
+    /// [`Error::UnknownLookup`] if a step copies from a lookup that no earlier step does,
+    /// [`Error::Script`] if a script is wrong.
     pub fn compile(steps: &[Step]) -> Result<Self, Error> {
         let mut program = Self {
             specs: Vec::new(),
             lookups: Vec::new(),
             names: Names::default(),
             operations: Vec::new(),
+            scripts: None,
         };
         for step in steps {
             program.step(step, steps)?;
@@ -207,6 +213,15 @@ impl Program {
                     self.default(target, value.as_str().as_bytes());
                 }
             }
+            Step::Script(script) => {
+                let engine = self.scripts.get_or_insert_with(script::engine);
+                let names: Vec<_> = self.lookups.iter().map(|rule| rule.name.as_str()).collect();
+                let rule = ScriptRule::compile(script, engine, &names)?;
+                for at in rule.reads() {
+                    self.lookups[at].keeps_row = true;
+                }
+                self.operations.push(Operation::Script(Box::new(rule)));
+            }
             Step::Filter(filter) => {
                 let rule = FilterRule::compile(filter);
                 let slot = self.target(&rule.field).slot;
@@ -294,12 +309,16 @@ impl Program {
     /// Members that no later step asks for need no slot: their bytes are appended at the end.
     fn grant_last_words(&mut self) {
         let mut later: Vec<Slot> = Vec::new();
+        // A script asks for every member.
+        let mut script = false;
         for operation in self.operations.iter_mut().rev() {
-            let free = |members: &[Target]| members.iter().all(|m| !later.contains(&m.slot));
+            let free =
+                |members: &[Target]| !script && members.iter().all(|m| !later.contains(&m.slot));
             match operation {
                 Operation::Group { members, last_word, .. }
                 | Operation::Constants { members, last_word, .. } => *last_word = free(members),
                 Operation::Default { member, last_word, .. } => *last_word = free(member),
+                Operation::Script(_) => script = true,
                 _ => {}
             }
             let slots: Vec<Slot> = match operation {
@@ -315,6 +334,7 @@ impl Program {
                 Operation::Default { member: [member], .. } => vec![member.slot],
                 Operation::Rename { old, new } => vec![old.slot, new.slot],
                 Operation::Filter { slot, .. } => vec![*slot],
+                Operation::Script(_) => Vec::new(),
             };
             later.extend(slots);
         }

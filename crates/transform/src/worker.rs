@@ -12,6 +12,7 @@ use crate::edit::{self, Change};
 use crate::error::shown;
 use crate::json::{Found, find, is_null, push_clean, scalar_text};
 use crate::program::{Inner, Operation, Target};
+use crate::script::ScriptRule;
 
 /// A document as it was read.
 #[derive(Clone, Copy, Debug)]
@@ -84,8 +85,8 @@ impl Worker {
             return Ok(Outcome::Written);
         }
         match self.run(source) {
-            Ok(()) => {
-                self.draft.write(source, out);
+            Ok(rewritten) => {
+                self.draft.write(rewritten.as_deref().unwrap_or(source), out);
                 Ok(Outcome::Written)
             }
             Err(End::Filtered(reason)) => Ok(Outcome::Filtered { reason }),
@@ -94,14 +95,32 @@ impl Worker {
         }
     }
 
-    fn run(&mut self, source: &[u8]) -> Result<(), End> {
+    /// Leaves the document in the draft. What that draft is of: the source, or what a script made of it.
+    fn run(&mut self, source: &[u8]) -> Result<Option<Vec<u8>>, End> {
         let inner = Arc::clone(&self.inner);
+        let mut rewritten: Option<Vec<u8>> = None;
         self.draft.read(source, &inner.program.names)?;
-        inner
-            .program
-            .operations
-            .iter()
-            .try_for_each(|operation| self.step(source, &inner, operation))
+        for operation in &inner.program.operations {
+            let current = rewritten.as_deref().unwrap_or(source);
+            let Operation::Script(script) = operation else {
+                self.step(current, &inner, operation)?;
+                continue;
+            };
+            if let Some(next) = self.script(current, script)? {
+                self.draft.read(&next, &inner.program.names)?;
+                rewritten = Some(next);
+            }
+        }
+        Ok(rewritten)
+    }
+
+    fn script(&mut self, source: &[u8], script: &ScriptRule) -> Result<Option<Vec<u8>>, End> {
+        self.scratch.clear();
+        self.draft.write(source, &mut self.scratch);
+        let brought = &self.brought;
+        let row = |at: usize| brought[at].as_ref()?.row.as_deref();
+        let document = crate::json::trim(&self.scratch);
+        Ok(script.run(document, &row).map_err(End::Stopped)??)
     }
 
     fn step(&mut self, source: &[u8], inner: &Inner, operation: &Operation) -> Result<(), End> {
@@ -136,6 +155,8 @@ impl Worker {
                     false => Ok(()),
                 }
             }
+            // Run by the caller, as it begins a new draft.
+            Operation::Script(_) => Ok(()),
             Operation::Filter { rule, slot } => match rule.drops(self.draft.get(source, *slot)) {
                 true => Err(End::Filtered(Arc::clone(&rule.reason))),
                 false => Ok(()),

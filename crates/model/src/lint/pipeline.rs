@@ -87,6 +87,8 @@ struct Shape {
     taken: BTreeSet<String>,
     /// Fields that it needs in the document before anything has written them.
     needed: Vec<(String, String)>,
+    /// Whether a script runs, which may write, move and take whatever it likes.
+    scripted: bool,
 }
 
 impl Shape {
@@ -102,7 +104,7 @@ impl Shape {
         match step {
             Step::Lookup(lookup) => {
                 let key = lookup.key.dotted();
-                if !self.written.iter().any(|field| covers(field, &key)) {
+                if !self.scripted && !self.written.iter().any(|field| covers(field, &key)) {
                     self.needed.push((lookup.name.clone(), key));
                 }
             }
@@ -116,6 +118,11 @@ impl Shape {
             }
             Step::Remove(remove) => remove.fields.iter().for_each(|f| self.remove(&f.dotted())),
             Step::Default(set) => set.fields.iter().for_each(|(f, _)| self.write(f.dotted())),
+            Step::Script(_) => {
+                // What is written before it need not be there after it.
+                self.written.clear();
+                self.scripted = true;
+            }
             Step::Convert(_)
             | Step::Filter(_)
             | Step::Date(_)
@@ -180,6 +187,9 @@ pub(super) fn lint_fields(
             format!("the pipeline writes fields that the target refuses: {}", list(&written));
         let hint = "map them in the target's template";
         notes.push(Note::error("SEG-P127", name, what, hint));
+    }
+    if shape.scripted {
+        return;
     }
     let of_source = leaves(&source.mappings);
     let carried: Vec<_> = of_source

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Script;
+
 /// What is wrong with a recipe: one fault with its place, line and hint.
 ///
 /// `Display` is one line; [`Error::render`] is the whole text for a person.
@@ -39,6 +41,8 @@ pub enum ErrorKind {
     Path,
     /// A name that refers to no lookup.
     UnknownLookup,
+    /// A script that can't be compiled.
+    Script,
     /// A secret or credential written into the recipe.
     SecretInRecipe,
 }
@@ -114,6 +118,22 @@ impl Fault {
 }
 
 impl Error {
+    /// A fault in a script: its place in the script, and what is wrong there.
+    #[must_use]
+    pub fn in_script(
+        text: &str,
+        file: &str,
+        script: &Script,
+        place: (u64, u64),
+        problem: &str,
+    ) -> Self {
+        let (line, column) = script.place_in(text, place.0, place.1);
+        let at = Place { line: line.max(1), column: column.max(1) };
+        Fault::new(ErrorKind::Script, at, "the script can't be compiled")
+            .cause(problem)
+            .into_error(text, file)
+    }
+
     /// The recipe's file, as it was named.
     #[must_use]
     pub fn file(&self) -> &str {

@@ -54,7 +54,8 @@ pub use step::{
     Multiple, OnMissing, Order, Predicate, Remove, Rename, Root, Set, Step,
 };
 pub use step_values::{
-    Date, DateRule, Defaults, Join, MapValues, Otherwise, Split, SplitRule, Truncate, ValueTable,
+    Date, DateRule, Defaults, Join, MapValues, Otherwise, Script, Split, SplitRule, Truncate,
+    ValueTable,
 };
 pub use units::duration;
 pub use verify::{ContentCheck, CountCheck, VerifySpec};

@@ -10,9 +10,9 @@ use super::{
     Lookup, Multiple, OnMissing, Order, Path, Predicate, Remove, Rename, Root, Set, Step,
 };
 
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 14] = [
     "lookup", "copy", "set", "default", "rename", "remove", "convert", "date", "split", "join",
-    "map", "truncate", "filter",
+    "map", "truncate", "filter", "script",
 ];
 
 /// What copied paths call the document itself.
@@ -60,6 +60,7 @@ impl Progress<'_> {
             "map" => Step::Map(read_values::map(body)?),
             "default" => Step::Default(read_values::defaults(body)?),
             "truncate" => Step::Truncate(read_values::truncate(body)?),
+            "script" => Step::Script(read_values::script(body)?),
             other => {
                 let summary = format!("unknown step `{other}`");
                 return Err(

@@ -1,4 +1,4 @@
-//! From the tree to the steps that rewrite single values.
+//! From the tree to the steps that rewrite single values, and the script.
 
 use super::cursor::{self, Fields, Lists};
 use super::date::{self, DateError, DateFormat, Offset};
@@ -6,8 +6,8 @@ use super::error::{ErrorKind, Fault};
 use super::node::{Key, Node, Value};
 use super::read_step::entries;
 use super::{
-    Date, DateRule, Defaults, Join, Json, MapValues, Otherwise, Path, Split, SplitRule, Truncate,
-    ValueTable,
+    Date, DateRule, Defaults, Join, Json, MapValues, Otherwise, Path, Script, Split, SplitRule,
+    Truncate, ValueTable,
 };
 
 /// The most characters that a text can be cut to.
@@ -163,4 +163,13 @@ pub(super) fn defaults(node: Node) -> Result<Defaults, Fault> {
 pub(super) fn truncate(node: Node) -> Result<Truncate, Fault> {
     let rule = |node: Node| cursor::small(&node, "a number of characters", 0..=MOST_CHARACTERS);
     Ok(Truncate { fields: fields(node, "`truncate`", rule)? })
+}
+
+pub(super) fn script(node: Node) -> Result<Script, Fault> {
+    let at = node.at;
+    let code = cursor::text(node, "`script`")?;
+    if code.trim().is_empty() {
+        return Err(Fault::new(ErrorKind::BadValue, at, "`script` is empty"));
+    }
+    Ok(Script { code, at: (at.line, at.column) })
 }

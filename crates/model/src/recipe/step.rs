@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Date, Defaults, Join, Json, MapValues, NameTemplate, Path, Split, Truncate};
+use super::{Date, Defaults, Join, Json, MapValues, NameTemplate, Path, Script, Split, Truncate};
 
 /// One step. Steps run in the order of the recipe.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,8 @@ pub enum Step {
     Default(Defaults),
     /// Shortens texts.
     Truncate(Truncate),
+    /// Runs a script.
+    Script(Script),
 }
 
 /// Finds the row of another index that belongs to the document.

@@ -7,6 +7,7 @@ mod invenio;
 mod lookups;
 mod ops;
 mod properties;
+mod scripts;
 mod stage;
 mod values;
 mod views;

@@ -349,6 +349,7 @@ fn what_the_pipeline_removes_or_makes_is_not_missed() {
         ("set: { old: 1 }", Some("SEG-P127")),
         ("default: { other: 1 }", Some("SEG-P127")),
         ("truncate: { title: 10 }", None),
+        ("set: { old: 1 }\n  - script: 'doc.x = 1'", None),
         ("date: { title: { from: iso } }", None),
     ] {
         let text = RECIPE.replace(

@@ -259,6 +259,35 @@ fn steps() {
     refused(&with_steps(multiple), STEP + 1, 16, K::Path, "write `rows[]`");
 }
 
+/// The place of a script's fault in the recipe, for the ways to write a text.
+#[test]
+fn places_in_scripts_are_places_in_the_recipe() {
+    for (step, place, expected) in [
+        ("  - script: |\n      a\n      b c\n", (2, 3), (STEP + 2, 9)),
+        ("  - script: |-\n      a\n\n      b c\n", (3, 1), (STEP + 3, 7)),
+        ("  - script: |\n\n      b\n", (2, 1), (STEP + 2, 7)),
+        ("  - script: a b\n", (1, 3), (STEP, 15)),
+        ("  - script: \"a b\"\n", (1, 3), (STEP, 16)),
+        ("  - { script: 'a b' }\n", (1, 3), (STEP, 18)),
+        ("  - script: 'a\n      b'\n", (2, 1), (STEP, 13)),
+    ] {
+        let text = with_steps(step);
+        let recipe = parse(&text).unwrap();
+        let Some(crate::recipe::Step::Script(script)) = recipe.pipeline.last() else {
+            panic!("{step}")
+        };
+        let error = crate::recipe::Error::in_script(&text, "r.yaml", script, place, "why");
+        assert_eq!((error.line(), error.column()), expected, "{step}{}", error.render());
+        assert_eq!((error.kind(), error.cause()), (ErrorKind::Script, Some("why")));
+    }
+    refused(&with_steps("  - script: ' '"), STEP, 13, ErrorKind::BadValue, "is empty");
+    refused(&with_steps("  - script: [a]"), STEP, 13, ErrorKind::WrongType, "must be text");
+    let print = |text: &str| parse(text).unwrap().pipeline_fingerprint();
+    let (plain, quoted) = (with_steps("  - script: a\n"), with_steps("\n  - script: \"a\"\n"));
+    assert_eq!(print(&plain), print(&quoted), "where a script stands is not what it does");
+    assert_ne!(print(&plain), print(&with_steps("  - script: b\n")));
+}
+
 #[test]
 fn secrets_are_neither_accepted_nor_shown() {
     use ErrorKind as K;
