@@ -72,6 +72,11 @@ pub enum Command {
     Abandon(AbandonOptions),
     /// Deletes what is no longer needed some days after the switch: the copies of the old indices.
     Cleanup(CleanupOptions),
+    /// Copies an index into a new one and compares them, without a recipe of one's own; switches nothing.
+    Copy(CopyOptions),
+    /// Moves an alias from one index to another: with a last pass where `copy` made the other one, else only
+    /// if nothing can be lost.
+    Switch(SwitchOptions),
     /// Prints the script that lets a shell complete segue's commands and options.
     Completions {
         /// The shell.
@@ -228,10 +233,9 @@ pub struct ShowOptions {
     pub json: bool,
 }
 
-#[derive(Debug, Args)]
-pub struct NewOptions {
-    /// The index to change: its name, an alias of it, or a wildcard such as 'logs-*'. Asked for if not given.
-    pub index: Option<String>,
+/// A cluster, where no recipe names it. Secrets are named by where they are.
+#[derive(Clone, Debug, Args)]
+pub struct ConnectOptions {
     /// The cluster's address.
     #[arg(
         long,
@@ -252,6 +256,65 @@ pub struct NewOptions {
     /// A PEM file with the authorities to trust.
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct CopyOptions {
+    /// The index to copy.
+    pub source: String,
+    /// The index to make.
+    pub target: String,
+    #[command(flatten)]
+    pub connect: ConnectOptions,
+    /// A JSON file with settings and mappings of the new index; without it, it is made as the old one is.
+    #[arg(long, value_name = "FILE")]
+    pub template: Option<PathBuf>,
+    /// Don't ask.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SwitchOptions {
+    /// The alias to move.
+    pub alias: String,
+    /// The index it stands for; by default whatever one index that is.
+    #[arg(long, value_name = "INDEX")]
+    pub from: Option<String>,
+    /// The index it is to stand for.
+    #[arg(long, value_name = "INDEX")]
+    pub to: String,
+    #[command(flatten)]
+    pub connect: ConnectOptions,
+    /// By how many percent the number of documents may differ.
+    #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = percent)]
+    pub max_drift: u32,
+    /// Switch although the old index may hold writes that the new one does not.
+    #[arg(long)]
+    pub discard_writes: bool,
+    /// Switch although the old index is empty.
+    #[arg(long)]
+    pub first_load: bool,
+    /// Only look, and say what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Don't ask.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct NewOptions {
+    /// The index to change: its name, an alias of it, or a wildcard such as 'logs-*'. Asked for if not given.
+    pub index: Option<String>,
+    #[command(flatten)]
+    pub connect: ConnectOptions,
     /// The recipe's name; by default made from the index's.
     #[arg(long)]
     pub name: Option<String>,
@@ -334,4 +397,9 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("{text:?} is not of the form name=value")),
     }
+}
+
+fn percent(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix('%').unwrap_or(text);
+    number.parse().map_err(|_| format!("{text:?} is no percentage such as 10%"))
 }

@@ -18,7 +18,7 @@ use segue_transform::Bound;
 
 use crate::error::{Error, Stop, chain};
 use crate::lease_store::Claimed;
-use crate::lookup::pin;
+use crate::lookup::{Pinning, pin};
 use crate::part_run::PartRun;
 use crate::pass::Carrier;
 use crate::prepare::open_epoch;
@@ -112,15 +112,20 @@ impl Following {
         let open = self.followers.remove(part).filter(|open| open.run.state == state);
         let follower = match (open, &state.phase) {
             (Some(open), _) => Some(open),
+            // A generation is loaded once, and nothing is written to it.
+            (None, _) if planned.files.is_some() => return Ok(false),
             (None, Phase::Ready) => {
-                let pinned = pin(session, &mut journal, true).await?;
+                let pinned = pin(session, &mut journal, Pinning::KeptOrAnew).await?;
                 Some(Follower::catch_up(begin(session, planned, state), pinned.program).await?)
             }
             (None, Phase::Watching) => {
                 let pending = state.cutover.as_ref().is_some_and(Cutover::is_redirect_pending);
                 let wanted = pending || session.recipe().enriches_in_place();
-                let pinned =
-                    if wanted { Some(pin(session, &mut journal, true).await?) } else { None };
+                let pinned = if wanted {
+                    Some(pin(session, &mut journal, Pinning::KeptOrAnew).await?)
+                } else {
+                    None
+                };
                 let program = pinned.as_ref().map(|pinned| &pinned.program);
                 Follower::watch(begin(session, planned, state), program).await?
             }

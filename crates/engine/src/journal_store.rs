@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use segue_cluster::{Class, Cluster, Creation};
-use segue_model::id::{IndexName, MigrationName};
+use segue_model::id::{IndexName, MigrationName, SeqNo};
 use segue_model::journal::{Event, Record};
 use segue_model::part::PartState;
 use serde::{Deserialize, Serialize};
@@ -160,6 +160,26 @@ impl JournalStore {
             }
         }
         Ok(found.into_iter().collect())
+    }
+
+    /// The numbers that an index had when it took over by a swap, in whichever migration that was.
+    ///
+    /// # Errors
+    /// A journal that cannot be read.
+    pub async fn cursor_of(
+        cluster: &Cluster,
+        index: &IndexName,
+    ) -> Result<Option<Vec<SeqNo>>, Error> {
+        let any = JournalStore::new(cluster.clone(), MigrationName::new(""), String::new());
+        let records = any.search(json!({ "term": { "part": index } })).await?;
+        let mut states: BTreeMap<MigrationName, PartState> = BTreeMap::new();
+        for record in records {
+            let state = states.entry(record.migration).or_default();
+            let before = state.clone();
+            state.apply(&record.event).map_err(|e| illegal(index, &before, e))?;
+        }
+        let switched = states.into_values().filter(|state| state.phase.is_switched());
+        Ok(switched.filter_map(|state| state.swap?.cursor).next_back())
     }
 
     /// Appends `event` as record `number` of a stream. Of two processes that append the same number

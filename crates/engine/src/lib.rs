@@ -27,6 +27,7 @@ pub mod prepare;
 mod probe;
 mod process;
 pub mod progress;
+pub mod realias;
 pub mod report;
 pub mod rollback;
 pub mod sabotage;

@@ -29,14 +29,28 @@ pub struct Pinned {
     pub fingerprint: String,
 }
 
-/// Compiles the recipe's pipeline and binds it to its views. With `anew`, views that are not there are
-/// pinned; else that is an error, as another process works with the ones in the journal.
-pub async fn pin(session: &Session, journal: &mut Journal, anew: bool) -> Result<Pinned, Error> {
+/// Which views are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pinning {
+    /// Those in the journal; it is an error if one is not on this machine, as another process works with it.
+    Kept,
+    /// Those in the journal; what is not there is pinned anew.
+    KeptOrAnew,
+    /// All pinned anew.
+    Anew,
+}
+
+/// Compiles the recipe's pipeline and binds it to its views.
+pub async fn pin(
+    session: &Session,
+    journal: &mut Journal,
+    pinning: Pinning,
+) -> Result<Pinned, Error> {
     let program = Program::compile(&session.recipe().pipeline)?;
     let mut views = Vec::new();
     let mut identity = session.recipe().pipeline_fingerprint();
     for spec in program.lookups().to_vec() {
-        let view = view_of(session, journal, &spec, anew).await?;
+        let view = view_of(session, journal, &spec, pinning).await?;
         identity.push_str(&hash_text(&view));
         views.push(Arc::new(view));
     }
@@ -52,7 +66,7 @@ async fn view_of(
     session: &Session,
     journal: &mut Journal,
     spec: &LookupSpec,
-    anew: bool,
+    pinning: Pinning,
 ) -> Result<View, Error> {
     let last = journal.migration.iter().rev().find_map(|event| match event {
         Event::LookupPinned { lookup, epoch, hash, .. } if *lookup == spec.name => {
@@ -60,14 +74,14 @@ async fn view_of(
         }
         _ => None,
     });
-    if let Some((epoch, hash)) = &last {
+    if let Some((epoch, hash)) = last.as_ref().filter(|_| pinning != Pinning::Anew) {
         // A file that cannot be read is as good as none: the view is pinned anew.
         let view = View::open(&file_of(session, spec, *epoch), spec).ok();
         if let Some(view) = view.filter(|view| hash_text(view) == *hash) {
             return Ok(view);
         }
     }
-    if !anew {
+    if pinning == Pinning::Kept {
         let epoch = last.as_ref().map_or(0, |(epoch, _)| *epoch);
         return Err(Error::Recipe(format!(
             "the pinned view of lookup {} is not on this machine, so that nothing can be carried from \

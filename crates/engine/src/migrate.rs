@@ -24,7 +24,7 @@ use crate::error::{Doing, Ending, Error, Stop, chain};
 use crate::forecast::forecast;
 use crate::journal_store::{Journal, JournalStore};
 use crate::load;
-use crate::lookup::{Pinned, pin};
+use crate::lookup::{Pinned, Pinning, pin};
 use crate::observe::observe;
 use crate::part_run::PartRun;
 use crate::pass::{Carrier, DeadLetters, Passed, source_identity};
@@ -197,7 +197,7 @@ async fn begin(
     for _ in 0..BEGINNINGS {
         let begun = async {
             adopt(session, plan, journal).await?;
-            pin(session, journal, goal != Goal::Join).await
+            pin(session, journal, pinning(plan, goal)).await
         };
         match begun.await {
             Err(Error::TakenOver { .. }) => *journal = session.journal().read().await?,
@@ -205,7 +205,17 @@ async fn begin(
         }
     }
     adopt(session, plan, journal).await?;
-    pin(session, journal, goal != Goal::Join).await
+    pin(session, journal, pinning(plan, goal)).await
+}
+
+/// A new generation reads the rows as they are now; everything else goes on with those it began with.
+fn pinning(plan: &Plan, goal: Goal) -> Pinning {
+    let is_new = |part: &PlannedPart| part.files.is_some() && part.action == Action::Migrate;
+    match goal {
+        Goal::Join => Pinning::Kept,
+        _ if plan.active().any(is_new) => Pinning::Anew,
+        _ => Pinning::KeptOrAnew,
+    }
 }
 
 async fn adopt(session: &Session, plan: &Plan, journal: &mut Journal) -> Result<(), Error> {
@@ -461,7 +471,7 @@ async fn carry_and_switch(
     if manual && goal != Goal::Cutover {
         return Ok("ready: start the cutover with `segue cutover`".to_owned());
     }
-    wait_for_copies(run).await?;
+    wait_for_copies(&run.session, run.source(), run.target()).await?;
     run.session.healthy().await?;
     // What was written during the comparison need not be carried with the source closed.
     let begun = Instant::now();

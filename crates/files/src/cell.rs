@@ -65,7 +65,7 @@ fn is_digits(text: &str) -> bool {
 }
 
 /// The most digits that every decimal number of a double keeps.
-const DOUBLE_DIGITS: usize = 15;
+pub(crate) const DOUBLE_DIGITS: usize = 15;
 
 /// A decimal number as people write it, without an exponent, that a double keeps.
 fn is_plain_decimal(text: &str) -> bool {

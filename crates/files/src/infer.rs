@@ -18,7 +18,7 @@ pub const SAMPLE_BYTES: u64 = 64 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct Inference {
     /// By name; none = only empty cells so far.
-    columns: BTreeMap<String, Option<ColumnType>>,
+    columns: BTreeMap<String, Option<Seen>>,
 }
 
 impl Inference {
@@ -29,7 +29,7 @@ impl Inference {
     pub fn look(&mut self, path: &Path, shape: &Shape) -> Result<(), Error> {
         let mut opened = open::open(path)?;
         let mut names: Vec<String> = Vec::new();
-        let mut found: Vec<Option<ColumnType>> = Vec::new();
+        let mut found: Vec<Option<Seen>> = Vec::new();
         let mut bytes = 0;
         rows(&mut opened, shape.delimiter, &mut |row| {
             match row {
@@ -38,6 +38,7 @@ impl Inference {
                     names = header;
                 }
                 // What a ragged row has in a column is anybody's guess.
+                Row::Malformed { .. } => {}
                 Row::Cells { cells, .. } if cells.len() != names.len() => {}
                 Row::Cells { cells, .. } => {
                     bytes += cells.as_slice().len() as u64;
@@ -51,7 +52,7 @@ impl Inference {
         for (name, found) in names.into_iter().zip(found) {
             let known = self.columns.entry(name).or_default();
             *known = match (*known, found) {
-                (Some(known), Some(found)) => Some(join(known, found)),
+                (Some(known), Some(found)) => Some(known.join(found)),
                 (known, found) => known.or(found),
             };
         }
@@ -61,27 +62,56 @@ impl Inference {
     /// The columns of all files, those without any value as texts.
     #[must_use]
     pub fn columns(&self) -> BTreeMap<String, ColumnType> {
-        let typed = |(name, found): (&String, &Option<ColumnType>)| {
-            (name.clone(), found.unwrap_or(ColumnType::String))
+        let typed = |(name, found): (&String, &Option<Seen>)| {
+            (name.clone(), found.map_or(ColumnType::String, Seen::column))
         };
         self.columns.iter().map(typed).collect()
     }
 }
 
-fn widen(known: Option<ColumnType>, cell: &[u8]) -> Option<ColumnType> {
-    if cell.is_empty() || known == Some(ColumnType::String) {
-        return known;
-    }
-    let found = std::str::from_utf8(cell).map_or(ColumnType::String, cell::type_of);
-    Some(known.map_or(found, |known| join(known, found)))
+/// What the cells of a column are so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Type(ColumnType),
+    /// Whole numbers with more digits than a double keeps.
+    WideLong,
 }
 
-/// The type that holds what either holds.
-fn join(one: ColumnType, other: ColumnType) -> ColumnType {
-    use ColumnType::{Double, Long, String};
-    match (one, other) {
-        (one, other) if one == other => one,
-        (Long, Double) | (Double, Long) => Double,
-        _ => String,
+impl Seen {
+    fn of(cell: &[u8]) -> Seen {
+        match std::str::from_utf8(cell).map_or(ColumnType::String, cell::type_of) {
+            ColumnType::Long if cell.len() > cell::DOUBLE_DIGITS => Seen::WideLong,
+            kind => Seen::Type(kind),
+        }
     }
+
+    /// What holds either and loses nothing.
+    fn join(self, other: Seen) -> Seen {
+        use ColumnType::{Double, Long, String};
+        match (self, other) {
+            (one, other) if one == other => one,
+            (Seen::Type(Long), Seen::WideLong) | (Seen::WideLong, Seen::Type(Long)) => {
+                Seen::WideLong
+            }
+            (Seen::Type(Long), Seen::Type(Double)) | (Seen::Type(Double), Seen::Type(Long)) => {
+                Seen::Type(Double)
+            }
+            _ => Seen::Type(String),
+        }
+    }
+
+    fn column(self) -> ColumnType {
+        match self {
+            Seen::Type(kind) => kind,
+            Seen::WideLong => ColumnType::Long,
+        }
+    }
+}
+
+fn widen(known: Option<Seen>, cell: &[u8]) -> Option<Seen> {
+    if cell.is_empty() || known == Some(Seen::Type(ColumnType::String)) {
+        return known;
+    }
+    let found = Seen::of(cell);
+    Some(known.map_or(found, |known| known.join(found)))
 }

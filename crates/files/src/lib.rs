@@ -23,6 +23,7 @@ mod json;
 mod lines;
 mod list;
 mod open;
+mod quotes;
 mod table;
 
 use std::ops::ControlFlow;

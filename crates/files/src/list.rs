@@ -21,6 +21,7 @@ pub struct Listed {
 #[must_use]
 pub fn list(folder: &Path, patterns: &[String]) -> (Vec<Listed>, Vec<String>) {
     let (mut found, mut faults) = (BTreeMap::new(), Vec::new());
+    let mut real_names: BTreeMap<PathBuf, String> = BTreeMap::new();
     for pattern in patterns {
         let whole = escaped(folder).join(pattern);
         let paths = match glob::glob(&whole.to_string_lossy()) {
@@ -33,7 +34,17 @@ pub fn list(folder: &Path, patterns: &[String]) -> (Vec<Listed>, Vec<String>) {
         for path in paths {
             match path.map_err(|error| error.to_string()).and_then(|path| look(folder, path)) {
                 Ok(Some(file)) => {
-                    found.insert(file.name.clone(), file);
+                    let real = std::fs::canonicalize(&file.path).unwrap_or(file.path.clone());
+                    match real_names.get(&real) {
+                        Some(name) if *name != file.name => faults.push(format!(
+                            "{} is the same file as {name}: its records would be loaded twice",
+                            file.name
+                        )),
+                        _ => {
+                            real_names.insert(real, file.name.clone());
+                            found.insert(file.name.clone(), file);
+                        }
+                    }
                 }
                 Ok(None) => {}
                 Err(why) => faults.push(why),
@@ -55,6 +66,8 @@ fn look(folder: &Path, path: PathBuf) -> Result<Option<Listed>, String> {
     }
     let modified = seen.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let modified_ms = modified.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(0));
-    let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+    let Some(name) = path.strip_prefix(folder).unwrap_or(&path).to_str().map(str::to_owned) else {
+        return Err(format!("{}: its name is not UTF-8", path.display()));
+    };
     Ok(Some(Listed { name, bytes: seen.len(), modified_ms, path }))
 }

@@ -10,7 +10,12 @@ use segue_model::recipe::{ColumnType, EmptyCell};
 use crate::cell;
 use crate::guard::{Guard, Meter};
 use crate::open::Opened;
+use crate::quotes::Follow;
 use crate::{Body, Error, Record, Shape, Visit};
+
+/// What is wrong with a row whose quotes are.
+const STRAY: &str =
+    "after a closing quote stands something other than a separator: perhaps a quote is missing";
 
 /// A column as a file's header names it.
 struct Column {
@@ -24,14 +29,15 @@ pub(crate) fn read(opened: &mut Opened, shape: &Shape, visit: &mut Visit<'_>) ->
     let mut out = Vec::new();
     let mut number = 0;
     rows(opened, shape.delimiter, &mut |row| {
-        let (line, cells) = match row {
+        let (line, body) = match row {
             Row::Header(names) => {
                 columns = names.into_iter().map(|name| column(name, shape)).collect();
                 return ControlFlow::Continue(());
             }
-            Row::Cells { line, cells } => (line, cells),
+            Row::Cells { line, cells } => (line, document(&columns, cells, shape.empty, &mut out)),
+            Row::Malformed { line, reason } => (line, Err(reason.to_owned())),
         };
-        let body = match document(&columns, cells, shape.empty, &mut out) {
+        let body = match body {
             Ok(()) => Body::Document(&out),
             Err(reason) => Body::Malformed(reason),
         };
@@ -52,6 +58,13 @@ pub(crate) enum Row<'a> {
         /// Its cells.
         cells: &'a ByteRecord,
     },
+    /// A row whose cells cannot be told apart.
+    Malformed {
+        /// The line it begins in.
+        line: u64,
+        /// Why.
+        reason: &'static str,
+    },
 }
 
 /// Shows the header, then every row.
@@ -62,11 +75,12 @@ pub(crate) fn rows(
 ) -> Result<(), Error> {
     let path = opened.path.clone();
     let (guarded, meter) = Guard::new(&mut opened.text);
+    let (followed, quotes) = Follow::new(guarded, delimiter);
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .flexible(true)
         .has_headers(false)
-        .from_reader(guarded);
+        .from_reader(followed);
     let mut cells = ByteRecord::new();
     if !advance(&mut reader, &mut cells, &meter, &path)? {
         return Err(Error::header(
@@ -77,6 +91,10 @@ pub(crate) fn rows(
     if visit(Row::Header(header(&cells, &path)?)).is_break() {
         return Ok(());
     }
+    if quotes.is_wrong_before(reader.position().byte()) {
+        return Err(Error::header(&path, STRAY));
+    }
+    let single = cells.len() == 1;
     let mut before = reader.position().line();
     // A row that ends with CR and LF leaves the LF to the next one.
     let leaves_lf = before == 1 + inside(&cells);
@@ -84,7 +102,25 @@ pub(crate) fn rows(
         let after = reader.position().line();
         let skipped = (after - before).saturating_sub(inside(&cells) + 1);
         let line = before + skipped + u64::from(leaves_lf);
+        if quotes.is_open_at_end() {
+            let reason = "a quote is opened in this row and never closed".to_owned();
+            return Err(Error::Broken { path, line, column: 0, reason });
+        }
+        // In a table of one column an empty line may be a row with an empty cell.
+        for empty in 0..if single { skipped } else { 0 } {
+            let line = before + u64::from(leaves_lf) + empty;
+            let reason = "an empty line, which may be a row with an empty cell";
+            if visit(Row::Malformed { line, reason }).is_break() {
+                return Ok(());
+            }
+        }
         before = after;
+        if quotes.is_wrong_before(reader.position().byte()) {
+            if visit(Row::Malformed { line, reason: STRAY }).is_break() {
+                break;
+            }
+            continue;
+        }
         if visit(Row::Cells { line, cells: &cells }).is_break() {
             break;
         }

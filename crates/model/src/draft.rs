@@ -9,8 +9,10 @@ use crate::observe::mapping::leaves;
 use crate::observe::versions::{Sampled, is_numbered_by_us};
 use crate::plan::copied_settings;
 
+mod copy;
 mod series;
 
+pub use copy::{copy, copy_name};
 pub use series::Series;
 
 /// What the user asked for; the rest is proposed.

@@ -6,6 +6,7 @@ use segue_engine::Ending;
 use segue_engine::abandon::{self, Abandoned, Found};
 use segue_engine::journal_store::Journal;
 use segue_engine::load;
+use segue_engine::migrate;
 use segue_engine::session::Session;
 use segue_model::id::IndexName;
 use segue_model::phase::Phase;
@@ -31,6 +32,8 @@ pub async fn run(options: &AbandonOptions) -> anyhow::Result<ExitCode> {
         ask::confirm("give this up?")?;
     }
     if session.recipe().source.files().is_some() {
+        migrate::recover(&session).await?;
+        let journal = session.journal().read().await?;
         return generations(&session, journal, &chosen, options).await;
     }
     let mut outcomes = Vec::new();
@@ -60,19 +63,19 @@ pub async fn run(options: &AbandonOptions) -> anyhow::Result<ExitCode> {
 /// Gives up the generations that have not taken over.
 async fn generations(
     session: &Session,
-    mut journal: Journal,
+    journal: Journal,
     chosen: &[IndexName],
     options: &AbandonOptions,
 ) -> anyhow::Result<ExitCode> {
     let mut given_up = Vec::new();
     for name in chosen {
-        let Some(state) = journal.parts.remove(name) else { continue };
+        let Some(state) = journal.parts.get(name) else { continue };
         // What has taken over is not meant: `segue rollback` is for that.
         if state.phase.is_switched() || matches!(state.phase, Phase::RolledBack | Phase::Abandoned)
         {
             continue;
         }
-        load::give_up(session, name, state).await?;
+        load::give_up(session, name).await?;
         given_up.push(name.clone());
     }
     if options.parts.json {

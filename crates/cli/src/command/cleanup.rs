@@ -14,7 +14,7 @@ use super::abandon::{choose, gravity};
 use super::ask::{self, stop_on_interrupt};
 use super::plan::open;
 use crate::args::CleanupOptions;
-use crate::exit;
+use crate::exit::{self, Usage};
 use crate::render::progress::Display;
 
 /// Deletes what is no longer needed.
@@ -53,6 +53,10 @@ pub async fn run(options: &CleanupOptions) -> anyhow::Result<ExitCode> {
 
 /// Deletes the generations that are older than those the recipe keeps.
 async fn generations(session: &Session, options: &CleanupOptions) -> anyhow::Result<ExitCode> {
+    if !options.parts.only.is_empty() {
+        let text = "--only: generations are kept by their number, cutover.keep_generations";
+        return Err(Usage(text.to_owned()).into());
+    }
     let surplus = load::surplus(session).await?;
     for generation in &surplus {
         eprintln!("delete  {generation}: the recipe keeps fewer generations");

@@ -3,6 +3,7 @@
 mod abandon;
 mod ask;
 mod cleanup;
+mod copy;
 mod demo;
 mod doctor;
 mod manual;
@@ -13,6 +14,7 @@ mod rollback;
 mod run;
 mod sandbox;
 mod status;
+mod switch;
 mod trial;
 mod watchdog;
 mod worker;
@@ -30,6 +32,8 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(options) => demo::run(options).await,
         Command::Sandbox(command) => sandbox::run(&command),
         Command::Recipe(command) => recipe::run(&command).await,
+        Command::Copy(options) => copy::run(&options).await,
+        Command::Switch(options) => switch::run(&options).await,
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { folder } => manual::pages(&folder),
         Command::Reference => manual::reference(),

@@ -12,7 +12,7 @@ use segue_model::draft::{Draft, Series, Wanted, draft};
 use segue_model::recipe::Recipe;
 use serde_json::json;
 
-use crate::args::NewOptions;
+use crate::args::{ConnectOptions, NewOptions};
 use crate::exit::Usage;
 use crate::recipe_file;
 
@@ -21,7 +21,7 @@ const LISTED: usize = 40;
 
 /// Drafts a recipe and writes it.
 pub async fn run(options: &NewOptions) -> anyhow::Result<ExitCode> {
-    let lines = cluster_lines(options);
+    let lines = options.connect.lines();
     let bare = recipe(&lines, &Series::one("any"))?;
     let cluster = recipe_file::connect(&bare, Path::new("."))?;
     let what = match &options.index {
@@ -54,27 +54,33 @@ pub async fn run(options: &NewOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// `cluster`, as lines of a recipe. Secrets are named by where they are.
-fn cluster_lines(options: &NewOptions) -> Vec<String> {
-    let url = format!("${{SEGUE_CLUSTER:-{}}}", options.cluster);
-    let mut lines = vec![format!("url: {}", json!(url))];
-    if let (Some(user), Some(variable)) = (&options.user, &options.password_env) {
-        let (user, variable) = (json!(user), json!(variable));
-        lines.push(format!(
-            "auth: {{ basic: {{ user: {user}, password: {{ env: {variable} }} }} }}"
-        ));
+impl ConnectOptions {
+    /// `cluster`, as lines of a recipe. The environment may name another cluster later, unless another one
+    /// than its own was meant from the beginning.
+    pub fn lines(&self) -> Vec<String> {
+        let other = std::env::var("SEGUE_CLUSTER").is_ok_and(|url| url != self.cluster);
+        let url = match other {
+            true => self.cluster.clone(),
+            false => format!("${{SEGUE_CLUSTER:-{}}}", self.cluster),
+        };
+        let mut lines = vec![format!("url: {}", json!(url))];
+        if let (Some(user), Some(variable)) = (&self.user, &self.password_env) {
+            let (user, variable) = (json!(user), json!(variable));
+            let auth = format!("{{ basic: {{ user: {user}, password: {{ env: {variable} }} }} }}");
+            lines.push(format!("auth: {auth}"));
+        }
+        if let Some(variable) = &self.api_key_env {
+            lines.push(format!("auth: {{ api_key: {{ env: {} }} }}", json!(variable)));
+        }
+        if let Some(ca) = &self.ca {
+            lines.push(format!("tls: {{ ca: {} }}", json!(ca.to_string_lossy())));
+        }
+        lines
     }
-    if let Some(variable) = &options.api_key_env {
-        lines.push(format!("auth: {{ api_key: {{ env: {} }} }}", json!(variable)));
-    }
-    if let Some(ca) = &options.ca {
-        lines.push(format!("tls: {{ ca: {} }}", json!(ca.to_string_lossy())));
-    }
-    lines
 }
 
 /// A recipe that says no more than where to look.
-fn recipe(cluster: &[String], series: &Series) -> anyhow::Result<Recipe> {
+pub fn recipe(cluster: &[String], series: &Series) -> anyhow::Result<Recipe> {
     let wanted = Wanted { cluster: cluster.to_vec(), ..Wanted::default() };
     let text = draft(series, "", &[], &[], &wanted).recipe;
     parse(&text)

@@ -75,6 +75,12 @@ impl Recipe {
         std::fs::write(self.folder.path().join(name), bytes).unwrap();
     }
 
+    /// Gives a file beside the recipe another name.
+    pub fn link(&self, name: &str, other: &str) {
+        let folder = self.folder.path();
+        std::os::unix::fs::symlink(folder.join(name), folder.join(other)).unwrap();
+    }
+
     /// Loses what is kept on this machine: inventories and views.
     pub fn lose_state(&self) {
         std::fs::remove_dir_all(self.folder.path().join("state")).unwrap();

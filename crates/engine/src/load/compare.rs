@@ -376,8 +376,14 @@ impl Look<'_> {
         let keys: Vec<_> = absent.iter().map(|((_, id), _)| (id.as_str(), None)).collect();
         let cluster = self.loader.session.cluster();
         let documents = fetch(cluster, self.target, &keys, false).await?;
-        let letters = self.loader.dead_letters.find(&keys).await?;
+        let places: Vec<_> = absent.iter().map(|((op, _), _)| self.record(*op)).collect();
+        let places: Vec<_> = places.iter().map(|place| (place.as_str(), None)).collect();
+        let letters = self.loader.dead_letters.find(&places).await?;
         for (((key, record), document), letter) in absent.iter().zip(documents).zip(letters) {
+            if letter.is_some_and(|letter| self.is_about(&letter, key.0)) {
+                summary.dead_lettered += 1;
+                continue;
+            }
             let stands = document.map(|document| Version(document.version).origin());
             match stands {
                 Some(Origin::Ours(other)) if other.op > key.0 => {
@@ -385,16 +391,12 @@ impl Look<'_> {
                         summary.superseded += 1;
                         continue;
                     }
-                    let (number, file) = self.source(other.op);
                     let detail = format!(
                         "{} has the id of {}, which stands",
                         self.place(key, *record),
-                        self.loader.files[file].place(number)
+                        self.record(other.op)
                     );
                     divergences.push(DivergenceClass::Duplicate, &key.1, detail);
-                }
-                None if letter.is_some_and(|letter| self.is_about(&letter, key.0)) => {
-                    summary.dead_lettered += 1;
                 }
                 _ => {
                     let detail = format!("{} is not there", self.place(key, *record));
@@ -413,6 +415,12 @@ impl Look<'_> {
         let files = u32::try_from(self.loader.files.len()).unwrap_or(u32::MAX);
         let (number, file) = op.source(files);
         (number, usize::try_from(file.0).unwrap_or(0).min(self.loader.files.len() - 1))
+    }
+
+    /// What a record is called that has no id of its own.
+    fn record(&self, op: Op) -> String {
+        let (number, file) = self.source(op);
+        self.loader.files[file].place(number)
     }
 
     fn place(&self, key: &Key, record: Record) -> String {

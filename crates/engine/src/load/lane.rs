@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use segue_cluster::Hit;
 use segue_transform::Worker;
@@ -18,6 +19,9 @@ use crate::pass::{Batch, DeadLetter, Passed, Settled};
 /// The most that is set aside for a request body before it is known to be needed, in bytes.
 const BODY_BYTES: u64 = 8 << 20;
 
+/// How often it is asked whether the user wants to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 /// Where chunks come from.
 pub(super) type Chunks = Arc<Mutex<Receiver<Result<Chunk, Error>>>>;
 
@@ -33,7 +37,9 @@ pub(super) async fn work(loader: Arc<Loader>, chunks: Chunks) -> Result<Passed, 
     };
     loop {
         loader.session.check_stop()?;
-        let next = chunks.lock().await.recv().await;
+        let waiting = async { chunks.lock().await.recv().await };
+        // A file may give nothing for long: on a resume it is passed over up to where it was.
+        let Ok(next) = tokio::time::timeout(LOOK_EVERY, waiting).await else { continue };
         let Some(chunk) = next.transpose()? else { return Ok(lane.passed) };
         loader.session.reserve_batch()?;
         loader.session.healthy().await?;
@@ -123,6 +129,9 @@ fn dead_letter(file: &SourceFile, record: &Taken, unfit: &Unfit) -> DeadLetter {
 fn name_place(letter: &mut DeadLetter, file: &SourceFile, records: &[&Taken]) {
     let at = records.binary_search_by_key(&letter.seq_no, |record| record.number);
     if let Some(record) = at.ok().and_then(|at| records.get(at)) {
-        letter.reason = format!("{}: {}", file.at_line(record.line), letter.reason);
+        // Two records of one id are two letters.
+        letter.reason =
+            format!("{}: {} (id {})", file.at_line(record.line), letter.reason, letter.document);
+        letter.document = file.place(record.number);
     }
 }

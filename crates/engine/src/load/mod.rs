@@ -14,7 +14,7 @@ mod ledger;
 mod read;
 mod retire;
 mod source;
-mod swap;
+pub(crate) mod swap;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,7 +34,8 @@ use tokio::task::JoinSet;
 pub use retire::{Retired, give_up, retire, surplus};
 
 use crate::checkpoint_store::CheckpointStore;
-use crate::error::{Error, Stop};
+use crate::cutover::wait_for_copies;
+use crate::error::{Error, Stop, chain};
 use crate::lookup::Pinned;
 use crate::migrate::Goal;
 use crate::part_run::PartRun;
@@ -78,13 +79,19 @@ pub(crate) async fn load(
         swap::finish(run).await?;
         return Ok("the swap had happened".to_owned());
     }
+    if goal == Goal::Join && run.state.phase == Phase::Planned {
+        return Ok("left to whoever runs the recipe: nobody has begun it".to_owned());
+    }
     retire::unfinished(run).await?;
     if matches!(run.state.phase, Phase::Planned | Phase::Preparing) {
         let begun = Instant::now();
         prepare(run, files.identity.clone(), &pinned.fingerprint).await?;
         report.took("prepare", begun.elapsed());
     }
-    check_begun(run, &files.identity, pinned)?;
+    if let Err(error) = check_begun(run, &files.identity, pinned) {
+        retire::give_up_held(run).await?;
+        return Err(error);
+    }
     open_epoch(run).await?;
     let loader = Arc::new(Loader::open(run, &spec, files, pinned).await?);
     let done = carry_and_swap(run, &loader, &spec, files, goal, report).await;
@@ -101,7 +108,8 @@ fn check_begun(run: &PartRun, identity: &SourceIdentity, pinned: &Pinned) -> Res
     } else {
         return Ok(());
     };
-    Err(Error::SourceChanged { part: run.source().clone(), what: what.to_owned() })
+    let what = format!("{what}; it was given up, and the next run begins another generation");
+    Err(Error::SourceChanged { part: run.source().clone(), what })
 }
 
 async fn carry_and_swap(
@@ -137,14 +145,24 @@ async fn carry_and_swap(
     if manual && goal != Goal::Cutover {
         return Ok("ready: start the swap with `segue cutover`".to_owned());
     }
+    if let Some(live) = &files.live {
+        wait_for_copies(&run.session, live, run.target()).await?;
+    }
     let begun = Instant::now();
     let swapped = swap::swap(run, files, &loader.balance()).await;
     report.took("cutover", begun.elapsed());
     swapped?;
-    let retired = retire::retire(&run.session).await?;
-    let names: Vec<_> = retired.iter().map(|retired| retired.index.to_string()).collect();
-    if !names.is_empty() {
-        run.session.listener().note(run.source(), format!("deleted {}", names.join(", ")));
+    // The swap is done: what cannot be deleted now is with the next run, or `segue cleanup`.
+    let note = match retire::retire_held(&run.session).await {
+        Ok(retired) if retired.is_empty() => None,
+        Ok(retired) => {
+            let names: Vec<_> = retired.iter().map(|retired| retired.index.to_string()).collect();
+            Some(format!("deleted {}", names.join(", ")))
+        }
+        Err(error) => Some(format!("older generations were not deleted: {}", chain(&error))),
+    };
+    if let Some(note) = note {
+        run.session.listener().note(run.source(), note);
     }
     Ok(match &files.live {
         Some(live) => format!("{} stands for it now, and stood for {live} before", files.alias),

@@ -57,6 +57,13 @@ fn ended(done: Option<Result<(), tokio::task::JoinError>>) -> Result<(), Error> 
     }
 }
 
+/// How often it is asked whether anybody still wants the records, in records.
+const LOOK_EVERY: i64 = 10_000;
+
+fn stopped(loader: &Loader) -> bool {
+    loader.session.check_stop().is_err()
+}
+
 fn read_one(
     loader: &Loader,
     number: usize,
@@ -66,10 +73,14 @@ fn read_one(
     let limits = loader.session.limits();
     let (docs, bytes) = (limits.batch_docs as usize, limits.batch_bytes);
     let done = ledger.position();
+    if chunks.is_closed() || stopped(loader) {
+        return Ok(());
+    }
     let (mut text, mut records) = (Vec::new(), Vec::new());
     let hand_over = |text: &mut Vec<u8>, records: &mut Vec<Taken>, last: SeqNo| {
         let (text, records) = (std::mem::take(text), std::mem::take(records));
-        let Some(window) = ledger.hand_out(last) else { return ControlFlow::Continue(()) };
+        // Numbers only go up.
+        let Some(window) = ledger.hand_out(last) else { return ControlFlow::Break(()) };
         let chunk = Chunk { file: number, window, text, records };
         if chunks.blocking_send(Ok(chunk)).is_ok() {
             ControlFlow::Continue(())
@@ -80,7 +91,8 @@ fn read_one(
     let mut last = done;
     file.read(&mut |number, line, what| {
         if number <= done {
-            return ControlFlow::Continue(());
+            let nobody = number.0 % LOOK_EVERY == 0 && (chunks.is_closed() || stopped(loader));
+            return if nobody { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         }
         let what = what.map(|(id, document)| {
             let begin = text.len();

@@ -16,6 +16,10 @@ use crate::error::Error;
 
 /// The kind of a dead letter that is no record at all.
 pub(super) const MALFORMED: &str = "malformed_record";
+/// The kind of a dead letter whose id no engine takes.
+pub(super) const ID_TOO_LONG: &str = "id_too_long";
+/// The longest id that the engines take, in bytes; with a longer one they refuse the whole request.
+const ID_BYTES: usize = 512;
 /// The kind of a dead letter that has no id.
 pub(super) const NO_ID: &str = "no_id";
 
@@ -99,6 +103,16 @@ impl SourceFile {
     }
 
     fn id_of(&self, number: u64, document: &[u8]) -> Result<String, Unfit> {
+        let id = self.any_id_of(number, document)?;
+        if id.len() <= ID_BYTES {
+            return Ok(id);
+        }
+        let start: String = id.chars().take(60).collect();
+        let reason = format!("its id {start}… has {} bytes, {ID_BYTES} are allowed", id.len());
+        Err(Unfit { kind: ID_TOO_LONG, reason })
+    }
+
+    fn any_id_of(&self, number: u64, document: &[u8]) -> Result<String, Unfit> {
         match &self.id {
             FileId::Position => Ok(format!("{}:{number}", self.seen.path)),
             FileId::Content => Ok(format!("{:032x}", xxh3_128(document))),

@@ -124,8 +124,17 @@ pub(super) async fn writes_since(session: &Session, generation: &IndexName) -> R
             "the journal does not say that {generation} ever took over"
         )]));
     };
-    let now = numbers(session.cluster(), generation).await?;
-    let since = now.iter().zip(&cursor).map(|(now, then)| u64::try_from(now.0 - then.0));
+    since(session.cluster(), generation, &cursor).await
+}
+
+/// Operations on an index since its shards had these numbers.
+pub(crate) async fn since(
+    cluster: &Cluster,
+    index: &IndexName,
+    cursor: &[SeqNo],
+) -> Result<u64, Error> {
+    let now = numbers(cluster, index).await?;
+    let since = now.iter().zip(cursor).map(|(now, then)| u64::try_from(now.0 - then.0));
     Ok(since.map(|writes| writes.unwrap_or(0)).sum())
 }
 
@@ -152,7 +161,7 @@ async fn names(run: &PartRun, files: &PlannedFiles) -> Result<Result<(), String>
 }
 
 /// What an alias stands for.
-pub(super) async fn standing(
+pub(crate) async fn standing(
     cluster: &Cluster,
     alias: &AliasName,
 ) -> Result<Vec<IndexName>, Error> {
@@ -181,8 +190,12 @@ async fn attempt(run: &mut PartRun, files: &PlannedFiles) -> Result<(), Error> {
         alias: run.write_alias().to_string(),
         must_exist: true,
     }];
-    actions.extend(moving(&files.alias, files.live.as_ref(), run.target()));
     let cluster = run.session.cluster();
+    let props = match &files.live {
+        Some(live) => props_of(cluster, &files.alias, live).await?,
+        None => AliasProps::default(),
+    };
+    actions.extend(moving(&files.alias, files.live.as_ref(), run.target(), props));
     let moving = || format!("moving {} to {}", files.alias, run.target());
     match cluster.update_aliases(&actions).await {
         // The answer was lost or undecided: the alias is looked at anyway.
@@ -196,22 +209,30 @@ async fn attempt(run: &mut PartRun, files: &PlannedFiles) -> Result<(), Error> {
     Err(Error::BackedOut { reason: "the alias did not move".to_owned() })
 }
 
-/// What moves an alias from one generation to another.
-pub(super) fn moving(
+/// What an alias adds to an index: filter, routing, flags.
+pub(crate) async fn props_of(
+    cluster: &Cluster,
+    alias: &AliasName,
+    index: &IndexName,
+) -> Result<AliasProps, Error> {
+    let looking = || format!("looking at the alias {alias}");
+    let mut on = cluster.alias(alias.as_str()).await.doing(looking)?;
+    Ok(on.remove(index.as_str()).unwrap_or_default())
+}
+
+/// What moves an alias from one generation to another, as it was.
+pub(crate) fn moving(
     alias: &AliasName,
     from: Option<&IndexName>,
     to: &IndexName,
+    props: AliasProps,
 ) -> Vec<AliasAction> {
     let take = from.map(|from| AliasAction::Remove {
         index: from.to_string(),
         alias: alias.to_string(),
         must_exist: true,
     });
-    let give = AliasAction::Add {
-        index: to.to_string(),
-        alias: alias.to_string(),
-        props: AliasProps::default(),
-    };
+    let give = AliasAction::Add { index: to.to_string(), alias: alias.to_string(), props };
     take.into_iter().chain([give]).collect()
 }
 
@@ -261,12 +282,24 @@ async fn take_back(run: &PartRun) -> Result<Ended, Error> {
         answer => answer.doing(fencing)?,
     }
     let on = standing(cluster, &alias).await?;
-    if on.contains(run.target()) {
+    if on == [run.target().clone()] {
         return Ok(Ended::Swapped);
     }
+    if on.contains(run.target()) {
+        // Somebody else has given it the alias of something too: readers would see everything twice.
+        let (index, alias) = (run.target().to_string(), alias.to_string());
+        let action = AliasAction::Remove { index, alias, must_exist: true };
+        cluster.update_aliases(&[action]).await.doing(fencing)?;
+    }
     if let Some(from) = from.filter(|from| on.contains(from)) {
+        // By the mark, which the next epoch takes away: what is held up opens nothing that somebody else
+        // has closed since.
         let opening = || format!("opening {from} again");
-        cluster.unblock_writes(from.as_str()).await.doing(opening)?;
+        let mark = Mark::Opening(epoch).alias(run.target());
+        match cluster.unblock_writes_by(from.as_str(), mark.as_str()).await {
+            Err(error) if error.class() == Class::NotFound => {}
+            answer => answer.doing(opening)?,
+        }
     }
     Ok(Ended::Back)
 }

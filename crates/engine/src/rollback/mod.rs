@@ -38,7 +38,7 @@ use crate::cutover::watchdog::{Undo, Watchdog};
 use crate::cutover::{GRACE, Patience, TakenBack, close, closing, over, settle};
 use crate::error::{Ending, Error, chain};
 use crate::journal_store::Journal;
-use crate::lookup::{Pinned, pin};
+use crate::lookup::{Pinned, Pinning, pin};
 use crate::part_run::PartRun;
 use crate::pass::DeadLetters;
 use crate::report::PartError;
@@ -107,7 +107,8 @@ pub async fn roll_back(
 ) -> Result<RolledBack, Error> {
     let begun = Instant::now();
     let fed_back = candidates.iter().any(|candidate| candidate.losses.is_none());
-    let pinned = if fed_back { Some(pin(session, &mut journal, true).await?) } else { None };
+    let pinned =
+        if fed_back { Some(pin(session, &mut journal, Pinning::KeptOrAnew).await?) } else { None };
     let (mut parts, mut ending) = (Vec::new(), None);
     let one_at_a_time = Semaphore::new(1);
     for candidate in candidates {

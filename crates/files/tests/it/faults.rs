@@ -10,7 +10,11 @@ fn a_bad_record_costs_only_itself() {
     let csv = Shape::new(FileFormat::Csv, None);
     let lines = Shape::new(FileFormat::Jsonl, None);
     let json = Shape::new(FileFormat::Json, None);
-    let table: [(&Shape, &[u8], u64, &str); 8] = [
+    let stray =
+        "after a closing quote stands something other than a separator: perhaps a quote is missing";
+    let table: [(&Shape, &[u8], u64, &str); 10] = [
+        (&csv, b"a,b\n1,2\n2,\"The \"Boss\" man\"\n4,5\n", 3, stray),
+        (&csv, b"a,b\n1,2\n2,\"abc\n3,\"def\"\n4,5\n", 3, stray),
         (&csv, b"a,b\n1,2\n3\n4,5\n", 3, "the row has 1 cells, the header 2 columns"),
         (&csv, b"a,b\n1,2\n3,4,5\n4,5\n", 3, "the row has 3 cells, the header 2 columns"),
         (&csv, b"a,b\n1,2\n3,\xff\n4,5\n", 3, "column `b` is not UTF-8"),
@@ -33,7 +37,13 @@ fn a_bad_record_costs_only_itself() {
 fn where_nothing_more_can_be_read_is_said() {
     let csv = Shape::new(FileFormat::Csv, None);
     let json = Shape::new(FileFormat::Json, None);
-    let table: [(&Shape, &[u8], usize, &str); 9] = [
+    let table: [(&Shape, &[u8], usize, &str); 10] = [
+        (
+            &csv,
+            b"a,b\n1,2\n2,\"open\n3,4\n",
+            1,
+            ":3:0: a quote is opened in this row and never closed",
+        ),
         (&csv, b"", 0, ":1: the file is empty: a header is expected in its first line"),
         (&csv, b"a,,c\n", 0, ":1: column 2 has no name"),
         (&csv, b"a,b,a\n", 0, ":1: two columns are named `a`"),

@@ -38,6 +38,18 @@ fn other_separators_are_taken_as_they_are_said() {
 }
 
 #[test]
+fn an_empty_line_of_a_table_of_one_column_is_no_silence() {
+    let shape = Shape::new(FileFormat::Csv, None);
+    let got = all(b"a\n1\n\n3\n", &shape).unwrap();
+    assert_eq!(got.len(), 3, "{got:?}");
+    assert_eq!((got[1].0, got[1].1), (1, 3));
+    assert!(got[1].2.is_err(), "{got:?}");
+    assert_eq!(got[2], good(2, 4, r#"{"a":"3"}"#));
+    // In another table it is nothing but an empty line.
+    assert_eq!(all(b"a,b\n1,2\n\n3,4\n", &shape).unwrap().len(), 2);
+}
+
+#[test]
 fn lines_keep_their_bytes() {
     let shape = Shape::new(FileFormat::Jsonl, None);
     let text = "\u{feff}{\"a\": 1.10, \"b\":12345678901234567890}\n\n  {\"a\":\"\\u00e9\"} \r\n{}";

@@ -5,7 +5,7 @@ use crate::generation;
 use crate::id::AliasName;
 use crate::observe::Observation;
 use crate::plan::PlannedPart;
-use crate::recipe::{FilesSpec, Recipe};
+use crate::recipe::{Duplicates, FilesSpec, Recipe};
 
 pub(super) fn lint_files(
     recipe: &Recipe,
@@ -29,7 +29,16 @@ pub(super) fn lint_files(
     if files.faults.is_empty() && !files.files.is_empty() {
         lint_columns(spec, seen, notes);
     }
+    if spec.duplicates == Duplicates::Last && files.files.len() > 1 {
+        let what = format!(
+            "duplicates: last, but there are {} files, and none of them comes after another",
+            files.files.len()
+        );
+        let hint = "load one file, or let duplicates be refused";
+        notes.push(Note::whole("SEG-P175", what, hint));
+    }
     lint_alias(recipe, seen, notes);
+    lint_done(recipe, seen, parts, notes);
     for part in parts.iter().filter(|part| !part.is_skipped()) {
         let begun = seen.journal.contains_key(&part.source);
         if !begun && seen.has_index(part.target.as_str()) {
@@ -41,6 +50,29 @@ pub(super) fn lint_files(
                 "remove it, or choose another target.index",
             ));
         }
+    }
+}
+
+/// What holds the files has to be there, and to serve.
+fn lint_done(recipe: &Recipe, seen: &Observation, parts: &[PlannedPart], notes: &mut Vec<Note>) {
+    let Some(alias) = recipe.cutover.alias.as_ref().and_then(|alias| alias.literal()) else {
+        return;
+    };
+    let on = seen.aliases.get(&AliasName::new(alias)).cloned().unwrap_or_default();
+    for part in parts.iter().filter(|part| part.is_skipped()) {
+        let done = seen.journal.get(&part.source).is_some_and(|state| state.phase.is_switched());
+        if !done || on == [part.target.clone()] {
+            continue;
+        }
+        let names: Vec<_> = on.iter().map(ToString::to_string).collect();
+        let what = format!(
+            "{} holds these files and took over, but {alias} stands for [{}] now",
+            part.target,
+            names.join(", ")
+        );
+        let hint =
+            "find out who moved it; `segue switch` moves it back; other files are loaded again";
+        notes.push(Note::error("SEG-P176", part.source.as_str(), what, hint));
     }
 }
 

@@ -85,7 +85,15 @@ pub(super) fn plan_generation(
     let known =
         journal.filter_map(|(part, s)| Some((generation::number(names, part.as_str())?, s)));
     let taken = seen.names.iter().filter_map(|name| generation::number(names, name.as_str())).max();
-    let next = generation::next(known, taken.unwrap_or(0), &identity);
+    let next = match generation::next(known, taken.unwrap_or(0), &identity) {
+        // What held them is gone.
+        Next::Done(number)
+            if generation::name(names, number).is_ok_and(|name| !seen.has_index(name.as_str())) =>
+        {
+            Next::New(number.max(taken.unwrap_or(0)) + 1)
+        }
+        next => next,
+    };
     let (Next::New(number) | Next::GoOn(number) | Next::Done(number) | Next::RolledBack(number)) =
         next;
     let name = match generation::name(names, number) {
