@@ -77,6 +77,9 @@ pub enum Command {
     /// Moves an alias from one index to another: with a last pass where `copy` made the other one, else only
     /// if nothing can be lost.
     Switch(SwitchOptions),
+    /// Lists dead letters by cause; shows, exports and retries them. Exit code 3 where they are more than
+    /// the recipe allows.
+    Errors(ErrorsOptions),
     /// Prints the script that lets a shell complete segue's commands and options.
     Completions {
         /// The shell.
@@ -144,6 +147,52 @@ pub struct PartsOptions {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ErrorsOptions {
+    /// The recipe, a YAML file.
+    pub recipe: PathBuf,
+    /// Sets a variable of the recipe.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair, global = true)]
+    pub set: Vec<(String, String)>,
+    /// Only the parts with this capture, such as month=2025-06; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair, global = true)]
+    pub only: Vec<(String, String)>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Option<ErrorsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ErrorsCommand {
+    /// Everything about one document: as the source holds it now, as it was sent, and why it is refused.
+    Show {
+        /// The document's id; for a record without one, FILE:RECORD.
+        id: String,
+    },
+    /// Writes the dead letters as JSON lines.
+    Export {
+        /// The file; standard output without one.
+        file: Option<PathBuf>,
+    },
+    /// Reads the documents anew, transforms and writes them.
+    Retry(RetryOptions),
+}
+
+#[derive(Debug, Args)]
+pub struct RetryOptions {
+    /// Only this group: its number in the list, or a piece of its kind or reason.
+    #[arg(long, value_name = "N|TEXT")]
+    pub group: Option<String>,
+    /// After the switch: the application has deleted none of them since, so they may be created.
+    #[arg(long)]
+    pub not_deleted: bool,
+    /// Don't ask.
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -248,6 +248,22 @@ pub enum Error {
         /// What the cluster said.
         reason: String,
     },
+    /// An index of segue's own is not as segue makes it.
+    #[error("{index} was not made by segue: {}", wrong.join("; "))]
+    OwnIndex {
+        /// The index.
+        index: String,
+        /// What is wrong with it, field by field.
+        wrong: Vec<String>,
+    },
+    /// Dead letters of this part cannot be retried now.
+    #[error("the dead letters of {part} cannot be retried: {why}")]
+    NoRetry {
+        /// The part.
+        part: IndexName,
+        /// Why, and what to do instead.
+        why: String,
+    },
     /// The recipe asks for something that cannot be done here.
     #[error("{0}")]
     Recipe(String),
@@ -295,6 +311,7 @@ impl Error {
             | Error::WouldLose(_)
             | Error::Contradiction(_)
             | Error::Switched { .. }
+            | Error::NoRetry { .. }
             | Error::GivenVersion { .. } => Ending::Refused,
             _ => Ending::Failed,
         }
@@ -318,6 +335,7 @@ impl Error {
             Error::RollbackBackedOut { .. } => "SEG-E211",
             Error::WouldLose(_) => "SEG-E212",
             Error::GivenVersion { .. } => "SEG-E213",
+            Error::NoRetry { .. } => "SEG-E214",
             Error::Journal { .. } | Error::JournalDamaged(_) => "SEG-E301",
             Error::Unbalanced { .. } | Error::Window(_) | Error::Task(_) => "SEG-E302",
             Error::Op(_) => "SEG-E303",
@@ -329,6 +347,7 @@ impl Error {
             Error::GivenUp { .. } => "SEG-E309",
             Error::Forbidden { .. } => "SEG-E310",
             Error::File(_) => "SEG-E311",
+            Error::OwnIndex { .. } => "SEG-E312",
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use segue_cluster::{Class, Cluster, Creation};
 use segue_model::id::{IndexName, MigrationName, SeqNo};
 use segue_model::journal::{Event, Record};
+use segue_model::own_index::{Need, need};
 use segue_model::part::PartState;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -245,18 +246,33 @@ fn stream_of(part: Option<&IndexName>) -> String {
     part.map_or_else(|| "-".to_owned(), ToString::to_string)
 }
 
-/// Makes an index of our own unless it is there; a race with another process is no error.
+/// Makes an index of our own unless it is there; a race with another process is no error. One of an
+/// older version gets what it lacks.
+///
+/// # Errors
+/// [`Error::OwnIndex`] where the one that is there cannot be made what it has to be.
 pub(crate) async fn ensure_index(
     cluster: &Cluster,
     index: &str,
     body: &serde_json::Value,
 ) -> Result<(), Error> {
     let making = || format!("making the index {index}");
-    if cluster.index(index).await.doing(making)?.is_some() {
-        return Ok(());
+    for _ in 0..2 {
+        if let Some(there) = cluster.index(index).await.doing(making)? {
+            let needed = need(&body["mappings"], &there.mappings);
+            let index = index.to_owned();
+            return match needed.map_err(|wrong| Error::OwnIndex { index: index.clone(), wrong })? {
+                Need::Nothing => Ok(()),
+                Need::Mapping(more) => cluster
+                    .put_mapping(&index, &more)
+                    .await
+                    .doing(|| format!("adding to the mappings of {index}")),
+            };
+        }
+        match cluster.create_index(index, body).await {
+            Err(error) if error.error_type() == Some("resource_already_exists_exception") => {}
+            answer => return answer.doing(making),
+        }
     }
-    match cluster.create_index(index, body).await {
-        Err(error) if error.error_type() == Some("resource_already_exists_exception") => Ok(()),
-        answer => answer.doing(making),
-    }
+    Err(Error::Task(format!("{index} exists, but cannot be looked at")))
 }

@@ -15,6 +15,7 @@ pub mod health;
 pub mod inventory;
 pub mod journal_store;
 pub mod lease_store;
+pub mod letters;
 pub mod load;
 pub mod lookup;
 pub mod migrate;

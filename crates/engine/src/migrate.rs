@@ -23,6 +23,7 @@ use crate::enrich::{self, check_stable, probe_stable};
 use crate::error::{Doing, Ending, Error, Stop, chain};
 use crate::forecast::forecast;
 use crate::journal_store::{Journal, JournalStore};
+use crate::letters::first_open;
 use crate::load;
 use crate::lookup::{Pinned, Pinning, pin};
 use crate::observe::observe;
@@ -314,7 +315,8 @@ async fn work(
     report.phase = run.state.phase.to_string();
     report.verification = verified;
     report.cutover = run.state.cutover.as_ref().and_then(|cutover| cutover.window);
-    if let Ok((letters, _)) = DeadLetters::of(&run.session, run.source()).list(20).await {
+    let open = first_open(&run.session, run.source(), &run.state, 20).await;
+    if let Ok(letters) = open {
         report.dead_letters = letters;
     }
     report.enrichment = enrich::reported(&run).await;

@@ -56,6 +56,20 @@ impl Balance {
         count(&mut self.dead_lettered, kind, 1);
     }
 
+    /// Counts documents that were dead letters of `kinds` and were tried once more: `outcome` says what
+    /// became of them. They were read before; a document whose refusal was counted nowhere, because the
+    /// window it was in was read again since, counts as read once more.
+    pub fn retry<'a>(&mut self, kinds: impl IntoIterator<Item = &'a str>, outcome: &Balance) {
+        for kind in kinds {
+            match self.dead_lettered.get_mut(kind) {
+                Some(1) => drop(self.dead_lettered.remove(kind)),
+                Some(sum) if *sum > 1 => *sum -= 1,
+                _ => self.read += 1,
+            }
+        }
+        self.add(&Balance { read: 0, ..outcome.clone() });
+    }
+
     /// Adds another balance to this one.
     pub fn add(&mut self, other: &Balance) {
         self.read += other.read;
@@ -95,6 +109,22 @@ mod tests {
         balance.filter("robots");
         assert_eq!(balance.check(), Err(Unbalanced { read: 5, accounted: 4 }));
         balance.dead_letter("strict_dynamic_mapping_exception");
+        assert_eq!(balance.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_retry_moves_documents_and_the_sum_still_holds() {
+        let mut balance = Balance { read: 5, written: 2, ..Balance::default() };
+        for kind in ["mapping", "mapping", "pipeline"] {
+            balance.dead_letter(kind);
+        }
+        let mut outcome = Balance { written: 2, ..Balance::default() };
+        outcome.dead_letter("mapping");
+        balance.retry(["mapping", "pipeline", "mapping"], &outcome);
+        assert_eq!((balance.read, balance.written, balance.dead_lettered()), (5, 4, 1));
+        assert!(!balance.dead_lettered.contains_key("pipeline"));
+        balance.retry(["unheard of"], &Balance { written: 1, ..Balance::default() });
+        assert_eq!((balance.read, balance.written), (6, 5));
         assert_eq!(balance.check(), Ok(()));
     }
 

@@ -45,6 +45,9 @@ pub struct Checkpoint {
     /// −1 while the inventory holds every number from which the target may hold a document; anything
     /// else once some of it was lost, until it is made anew.
     pub inventory_from: SeqNo,
+    /// Counts the retries of dead letters that stand in the balance.
+    #[serde(default)]
+    pub retries: u64,
 }
 
 /// Where to go on from a checkpoint.
@@ -77,6 +80,7 @@ impl Checkpoint {
             inventory_bytes: 0,
             inventory_mark: 0,
             inventory_from: SeqNo::NONE,
+            retries: 0,
         }
     }
 

@@ -40,7 +40,8 @@ pub fn reference() -> anyhow::Result<ExitCode> {
 
 fn describe(command: &Command, path: &str, text: &mut String) -> std::fmt::Result {
     let mut shown = command.get_subcommands().filter(|c| !c.is_hide_set()).peekable();
-    if shown.peek().is_none() || path == "segue" {
+    // What can be typed as it is has a page of its own.
+    if shown.peek().is_none() || !command.is_subcommand_required_set() || path == "segue" {
         page(command, path, text)?;
     }
     for sub in shown.filter(|sub| sub.get_name() != "help") {
@@ -55,7 +56,9 @@ fn page(command: &Command, path: &str, text: &mut String) -> std::fmt::Result {
         writeln!(text, "{about}\n")?;
     }
     let own = |argument: &&Arg| {
-        let repeated = argument.is_global_set() && path != "segue";
+        let of_all = argument.get_id().as_str().starts_with("log_");
+        let inherited = of_all || command.get_subcommands().next().is_none();
+        let repeated = argument.is_global_set() && inherited && path != "segue";
         !argument.is_hide_set() && !repeated && argument.get_id() != "help"
     };
     let arguments: Vec<&Arg> = command.get_arguments().filter(own).collect();

@@ -6,6 +6,7 @@ mod cleanup;
 mod copy;
 mod demo;
 mod doctor;
+mod errors;
 mod manual;
 mod plan;
 mod recipe;
@@ -50,6 +51,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Abandon(options) => abandon::run(&options).await,
         Command::Cleanup(options) => cleanup::run(&options).await,
         Command::Doctor(options) => doctor::run(&options).await,
+        Command::Errors(options) => errors::run(&options).await,
         Command::Watchdog(file) => watchdog::run(&file).await,
     }
 }

@@ -17,7 +17,7 @@ const BETWEEN: Duration = Duration::from_millis(20);
 ///
 /// An operation that deleted a document may be known to the primary alone, and go with it. So what
 /// was not found counts only once every copy has all that the primary had when it was asked.
-pub(super) async fn ask(
+pub(crate) async fn ask(
     carrier: &Carrier,
     keys: &[(&str, Option<&str>)],
 ) -> Result<Vec<Now>, Error> {

@@ -20,6 +20,7 @@ use segue_model::id::{IndexName, SeqNo, Shard};
 use segue_model::position::Window;
 use segue_model::stamp::{Removal, Versioning};
 
+pub(crate) use ask::ask;
 pub(crate) use preserved::pending;
 pub use rebuild::rebuild;
 

@@ -45,7 +45,8 @@ impl Batch {
         match judge(worker, rule, document)? {
             Verdict::Settled => self.balance.already_there += 1,
             Verdict::Leave { kind, reason } => {
-                self.leave(&hit.id, routing, shard, SeqNo(hit.seq_no), kind.to_owned(), reason);
+                let at = (shard, SeqNo(hit.seq_no));
+                self.leave(DeadLetter::new((&hit.id, routing), at, kind, &reason));
             }
             Verdict::Enrich(source) => {
                 let state = DocVersion { seq_no: hit.seq_no, primary_term: hit.primary_term };
@@ -87,8 +88,9 @@ impl Batch {
                     // document has a number that the next pass reads.
                     Fate::Conflict => self.balance.filter(OVERTAKEN),
                     Fate::Refused { kind, reason } => {
-                        let routing = write.routing.as_deref();
-                        self.leave(&write.id, routing, shard, seq_no, kind, reason);
+                        let key = (write.id.as_str(), write.routing.as_deref());
+                        let letter = DeadLetter::new(key, (shard, seq_no), &kind, &reason);
+                        self.leave(letter.sent(&write.source));
                     }
                 }
             }
@@ -96,18 +98,9 @@ impl Batch {
         Ok(())
     }
 
-    fn leave(
-        &mut self,
-        id: &str,
-        routing: Option<&str>,
-        shard: Shard,
-        seq_no: SeqNo,
-        kind: String,
-        reason: String,
-    ) {
-        self.balance.dead_letter(&kind);
-        let (document, routing) = (id.to_owned(), routing.map(str::to_owned));
-        self.left.push(DeadLetter { document, routing, shard, seq_no, kind, reason });
+    fn leave(&mut self, letter: DeadLetter) {
+        self.balance.dead_letter(&letter.kind);
+        self.left.push(letter);
     }
 }
 

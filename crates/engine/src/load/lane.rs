@@ -76,9 +76,7 @@ impl Lane<'_> {
         for letter in &mut settled.dead_letters {
             name_place(letter, file, &records);
         }
-        if !settled.dead_letters.is_empty() {
-            self.loader.dead_letters.keep(&settled.dead_letters).await?;
-        }
+        settled.keep(&self.loader.dead_letters).await?;
         ledger.finish(chunk.window, &settled.balance)?;
         self.passed.balance.add(&settled.balance);
         self.passed.batches += settled.batches;
@@ -115,14 +113,9 @@ fn hit<'a>(record: &Taken, id: &'a str, source: &'a [u8]) -> Hit<'a> {
 }
 
 fn dead_letter(file: &SourceFile, record: &Taken, unfit: &Unfit) -> DeadLetter {
-    DeadLetter {
-        document: file.place(record.number),
-        routing: None,
-        shard: file.number,
-        seq_no: record.number,
-        kind: unfit.kind.to_owned(),
-        reason: format!("{}: {}", file.at_line(record.line), unfit.reason),
-    }
+    let (place, at) = (file.place(record.number), (file.number, record.number));
+    let reason = format!("{}: {}", file.at_line(record.line), unfit.reason);
+    DeadLetter::new((&place, None), at, unfit.kind, &reason)
 }
 
 /// Says where the record of a refused document stands.

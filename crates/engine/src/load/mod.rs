@@ -195,7 +195,7 @@ impl Loader {
             Ledger::open(store.clone(), kept, file.number, &identity, &lineage)
         });
         let ledgers = ledgers.collect();
-        let dead_letters = DeadLetters::of(&session, run.source());
+        let dead_letters = DeadLetters::under(&session, run.source(), &lineage);
         Ok(Loader {
             part: run.source().clone(),
             write_alias: run.write_alias(),

@@ -12,14 +12,14 @@ use bytes::{Bytes, BytesMut};
 use segue_cluster::{BulkAnswer, BulkBody, Class, Hit, ItemOutcome};
 use segue_model::balance::Balance;
 use segue_model::conflict::Conflict;
-use segue_model::id::{AliasName, IndexName, Shard};
+use segue_model::id::{AliasName, IndexName, SeqNo, Shard};
 use segue_model::journal::VerifySummary;
 use segue_model::recipe::Limits;
 use segue_model::stamp::Stamp;
 use segue_model::version::{Incarnation, Version};
 use segue_transform::{Document, Outcome, Worker};
 
-use super::dead_letter::DeadLetter;
+use super::dead_letter::{DeadLetter, DeadLetters};
 use super::lane::REFUSED;
 use crate::error::{Doing, Error};
 use crate::inventory::Class as Kind;
@@ -88,7 +88,7 @@ impl Batch {
                 self.body.cancel();
                 settled.balance.dead_letter(REFUSED);
                 settled.classes[number] = Kind::Refused;
-                settled.dead_letters.push(dead_letter(shard, hit, REFUSED, &reason));
+                settled.refuse(dead_letter(shard, hit, REFUSED, &reason));
             }
         }
         Ok(())
@@ -103,6 +103,37 @@ pub(crate) struct Settled {
     pub batches: u64,
     /// The class of each hit of the page at hand; written unless said otherwise.
     pub classes: Vec<Kind>,
+    letter_bytes: usize,
+}
+
+/// How much of dead letters is held before they are kept, in bytes.
+const LETTER_BYTES: usize = 8 << 20;
+
+impl Settled {
+    /// Nothing yet of so many documents.
+    pub(crate) fn of(documents: usize) -> Settled {
+        Settled { classes: vec![Kind::Written; documents], ..Settled::default() }
+    }
+
+    fn refuse(&mut self, letter: DeadLetter) {
+        self.letter_bytes += letter.reason.len() + letter.sent.as_ref().map_or(0, String::len);
+        self.dead_letters.push(letter);
+    }
+
+    /// Keeps the dead letters in `letters` if they are many: what is held does not grow with them.
+    pub(crate) async fn keep_many(&mut self, letters: &DeadLetters) -> Result<(), Error> {
+        if self.letter_bytes < LETTER_BYTES { Ok(()) } else { self.keep(letters).await }
+    }
+
+    /// Keeps the dead letters in `letters`.
+    pub(crate) async fn keep(&mut self, letters: &DeadLetters) -> Result<(), Error> {
+        if !self.dead_letters.is_empty() {
+            letters.keep(&self.dead_letters).await?;
+        }
+        self.dead_letters.clear();
+        self.letter_bytes = 0;
+        Ok(())
+    }
 }
 
 /// Why items go into another attempt.
@@ -166,7 +197,8 @@ impl Sender<'_> {
                     continue;
                 }
                 Ok(BulkAnswer::Mixed(outcomes)) => {
-                    let (left, why) = self.settle(shard, &items, outcomes, hits, settled)?;
+                    let (left, why) =
+                        self.settle((shard, &body), &items, outcomes, hits, settled)?;
                     self.tell((items.len() - left.len()) as u64, length);
                     queue.push_back(left);
                     why
@@ -178,14 +210,8 @@ impl Sender<'_> {
                     continue;
                 }
                 Err(error) if error.status() == Some(413) => {
-                    refuse(
-                        shard,
-                        &items[0],
-                        hits,
-                        "request_too_large",
-                        &error.to_string(),
-                        settled,
-                    );
+                    let refused = Refused { shard, body: &body, item: &items[0] };
+                    refused.settle(hits, "request_too_large", &error.to_string(), settled);
                     continue;
                 }
                 Err(error) => {
@@ -213,7 +239,7 @@ impl Sender<'_> {
     /// Settles each item; returns those that have to be sent again, and why.
     fn settle(
         &self,
-        shard: Shard,
+        (shard, body): (Shard, &Bytes),
         items: &[Item],
         outcomes: Vec<ItemOutcome>,
         hits: &[Hit<'_>],
@@ -241,7 +267,7 @@ impl Sender<'_> {
                     return Err(Error::Forbidden { what, reason: format!("{kind}: {reason}") });
                 }
                 ItemOutcome::Rejected { kind, reason, .. } => {
-                    refuse(shard, item, hits, &kind, &reason, settled);
+                    Refused { shard, body, item }.settle(hits, &kind, &reason, settled);
                 }
                 ItemOutcome::Fenced { reason } => {
                     let how = format!("the write alias {} is gone: {reason}", self.write_alias);
@@ -316,32 +342,32 @@ pub(super) fn retry_class(error: &segue_cluster::Error) -> Option<Again> {
     }
 }
 
-fn refuse(
+/// A document that the target refuses.
+struct Refused<'a> {
     shard: Shard,
-    item: &Item,
-    hits: &[Hit<'_>],
-    kind: &str,
-    reason: &str,
-    settled: &mut Settled,
-) {
-    settled.balance.dead_letter(kind);
-    if let Some(class) = settled.classes.get_mut(item.hit) {
-        *class = Kind::Refused;
-    }
-    if let Some(hit) = hits.get(item.hit) {
-        settled.dead_letters.push(dead_letter(shard, hit, kind, reason));
+    /// The request that it stands in.
+    body: &'a Bytes,
+    item: &'a Item,
+}
+
+impl Refused<'_> {
+    fn settle(&self, hits: &[Hit<'_>], kind: &str, reason: &str, settled: &mut Settled) {
+        settled.balance.dead_letter(kind);
+        if let Some(class) = settled.classes.get_mut(self.item.hit) {
+            *class = Kind::Refused;
+        }
+        if let Some(hit) = hits.get(self.item.hit) {
+            let lines = &self.body[self.item.range.clone()];
+            // The action, and then the document.
+            let sent = lines.split(|byte| *byte == b'\n').nth(1).unwrap_or_default();
+            settled.refuse(dead_letter(self.shard, hit, kind, reason).sent(sent));
+        }
     }
 }
 
 pub(crate) fn dead_letter(shard: Shard, hit: &Hit<'_>, kind: &str, reason: &str) -> DeadLetter {
-    DeadLetter {
-        document: hit.id.to_string(),
-        routing: hit.routing.as_ref().map(ToString::to_string),
-        shard,
-        seq_no: segue_model::id::SeqNo(hit.seq_no),
-        kind: kind.to_owned(),
-        reason: reason.to_owned(),
-    }
+    let key = (hit.id.as_ref(), hit.routing.as_deref());
+    DeadLetter::new(key, (shard, SeqNo(hit.seq_no)), kind, reason)
 }
 
 /// The bytes of `items`: the body itself where they are all of it.

@@ -79,11 +79,10 @@ impl Lane<'_> {
             if shard.written_before() && self.carrier.way == Way::Forward {
                 self.carrier.leave_out(shard.shard(), left_out().map(|(hit, _)| hit)).await?;
             }
+            settled.keep_many(&self.carrier.dead_letters).await?;
             after = turned.next;
         }
-        if !settled.dead_letters.is_empty() {
-            self.carrier.dead_letters.keep(&settled.dead_letters).await?;
-        }
+        settled.keep(&self.carrier.dead_letters).await?;
         shard.finish(window, &settled.balance)?;
         self.passed.balance.add(&settled.balance);
         self.passed.batches += settled.batches;

@@ -234,7 +234,7 @@ impl Carrier {
                 lineage.epoch,
             )?);
         }
-        let dead_letters = DeadLetters::of(session, source);
+        let dead_letters = DeadLetters::under(session, source, &lineage);
         let looking = || format!("looking at the settings of {source}");
         let index = session.cluster().index(source.as_str()).await.doing(looking)?;
         let syncs_lazily = index.as_ref().is_some_and(syncs_lazily);

@@ -144,6 +144,27 @@ impl ShardCarrier {
         self.state().windows.next_window()
     }
 
+    /// How many retries of dead letters its balance knows of.
+    pub(crate) fn retries(&self) -> u64 {
+        self.state().checkpoint.retries
+    }
+
+    /// Notes in the balance what became of dead letters of `kinds` in the retry `number`. The caller
+    /// saves. No pass may run meanwhile.
+    pub(crate) fn retried<'a>(
+        &self,
+        number: u64,
+        kinds: impl IntoIterator<Item = &'a str>,
+        outcome: &Balance,
+    ) -> Result<(), Error> {
+        let mut state = self.state();
+        let checkpoint = &mut state.checkpoint;
+        checkpoint.balance.retry(kinds, outcome);
+        checkpoint.retries = checkpoint.retries.max(number);
+        let checked = checkpoint.balance.check();
+        checked.map_err(|source| Error::Unbalanced { shard: self.shard, source })
+    }
+
     /// Notes what is about to be sent.
     pub(crate) fn note(&self, run: &Run) -> Result<(), Error> {
         self.state().inventory.add(run)

@@ -171,9 +171,8 @@ impl LastPass<'_> {
                 }
                 Outcome::Refused { reason } => {
                     balance.dead_letter(REFUSED);
-                    let kind = REFUSED.to_owned();
-                    let (document, routing) = (id.clone(), routing.clone());
-                    letters.push(DeadLetter { document, routing, shard, seq_no, kind, reason });
+                    let key = (id.as_str(), routing.as_deref());
+                    letters.push(DeadLetter::new(key, (shard, seq_no), REFUSED, &reason));
                     None
                 }
             };
@@ -284,8 +283,10 @@ impl LastPass<'_> {
                 Fate::Conflict => again.push(wanted),
                 Fate::Refused { kind, reason } => {
                     self.carried.balance.dead_letter(&kind);
-                    let Wanted { id, routing, seq_no, shard, .. } = wanted;
-                    let letter = DeadLetter { document: id, routing, shard, seq_no, kind, reason };
+                    let key = (wanted.id.as_str(), wanted.routing.as_deref());
+                    let at = (wanted.shard, wanted.seq_no);
+                    let letter = DeadLetter::new(key, at, &kind, &reason)
+                        .sent(wanted.source.as_deref().unwrap_or_default());
                     self.carrier.dead_letters().keep(&[letter]).await?;
                 }
             }

@@ -82,7 +82,7 @@ pub(crate) struct Untaken {
 }
 
 /// As [`try_write`], within a cutover: what is not taken in time backs it out.
-pub(super) async fn write(
+pub(crate) async fn write(
     cluster: &Cluster,
     place: Place<'_>,
     writes: &[Write],
