@@ -47,7 +47,11 @@ impl Figures {
     fn median(&self, name: &str) -> Option<f64> {
         let mut values = self.rows.get(name)?.clone();
         values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied()
+        let middle = values.len() / 2;
+        let upper = values.get(middle).copied()?;
+        // Of an even number of readings it lies between the two in the middle.
+        let lower = if values.len() % 2 == 0 { values[middle - 1] } else { upper };
+        Some(f64::midpoint(lower, upper))
     }
 }
 

@@ -1,11 +1,16 @@
 //! segue measured on real engines: its copy against the engine's own, on the same data, in one run, in
-//! turns; and its switch under writers.
+//! turns; its switch under writers; its pipelines, and its loading of files.
 //!
 //! `cargo build --release --package segue && cargo run --release --package segue-bench -- copy`
 
 mod event;
 mod figures;
+mod load;
+mod memory;
+mod pipelines;
+mod process;
 mod program;
+mod python;
 mod reindex;
 mod replay;
 mod windows;
@@ -18,6 +23,9 @@ use clap::{Args, Parser, Subcommand};
 use segue_testkit::Engine;
 
 use figures::Figures;
+use load::Load;
+use memory::Memory;
+use pipelines::Pipelines;
 use program::Program;
 use reindex::Target;
 use windows::Windows;
@@ -28,6 +36,9 @@ struct Arguments {
     /// The release binary.
     #[arg(long, global = true, default_value = "target/release/segue")]
     segue: PathBuf,
+    /// Heap of the engine.
+    #[arg(long, global = true, default_value = "2g")]
+    heap: String,
     #[command(subcommand)]
     what: What,
 }
@@ -38,6 +49,12 @@ enum What {
     Copy(Copying),
     /// Switching under writers: refusals, deletes, lag, and what writers notice.
     Windows(Windows),
+    /// Copying through pipelines of four kinds, beside each other.
+    Pipelines(Pipelines),
+    /// Loading CSV and JSON lines, beside a plain loader in Python.
+    Load(Load),
+    /// Memory while a large file is loaded.
+    Memory(Memory),
 }
 
 /// What is copied.
@@ -59,16 +76,17 @@ fn main() -> anyhow::Result<()> {
     let segue = arguments.segue.canonicalize();
     let segue = segue.context("build it first: cargo build --release --package segue")?;
     let mut options = segue_sandbox::Options::named("bench")?;
-    options.heap = "2g".parse()?;
+    options.heap = arguments.heap.parse()?;
     options.fresh = true;
     let mut talk = |line: &str| eprintln!("{line}");
     let running = segue_sandbox::up(&options, &mut talk)?;
     let engine = Engine::at(&running.url);
     let measured = match &arguments.what {
-        What::Copy(wanted) => measure(&segue, wanted, &engine).map(|figures| figures.to_string()),
-        What::Windows(wanted) => {
-            windows::measure(&segue, wanted, &engine).map(|figures| figures.to_string())
-        }
+        What::Copy(wanted) => measure(&segue, wanted, &engine),
+        What::Windows(wanted) => windows::measure(&segue, wanted, &engine),
+        What::Pipelines(wanted) => pipelines::measure(&segue, wanted, &engine),
+        What::Load(wanted) => load::measure(&segue, wanted, &engine),
+        What::Memory(wanted) => memory::measure(&segue, wanted, &engine),
     };
     segue_sandbox::remove(&options, &mut talk)?;
     print!("{}", measured?);

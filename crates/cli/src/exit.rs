@@ -11,7 +11,7 @@ pub struct Usage(pub String);
 
 /// The plan refuses to run; nothing was done.
 #[derive(Debug, thiserror::Error)]
-#[error("the plan has {0} errors; nothing was done")]
+#[error("the plan has {0} error{s}; nothing was done", s = if *.0 == 1 { "" } else { "s" })]
 pub struct PlanRefused(pub usize);
 
 /// The exit code of an ending.

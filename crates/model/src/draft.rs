@@ -120,18 +120,21 @@ const PIPELINE: [&str; 7] = [
     "#   - rename: { old_name: new_name }",
     "#   - convert: { price: double }",
     "#   - remove: [legacy]",
-    "# A pipeline needs `cutover.after_switch`: what is true of documents that are written after the switch.",
+    "# With a pipeline, set `cutover.after_switch` below.",
     "pipeline: []",
     "# limits: { docs_per_second: 2000 }",
 ];
 
-const MODE: [&str; 6] = [
+const MODE: [&str; 9] = [
     "  # block: writers are refused (403) for some hundred milliseconds. redirect: none is refused, if writers",
     "  # only index; then also `writers: index_only`.",
     "  mode: block",
     "  # `segue run` stops when everything is copied and compared; `segue cutover` switches. auto: at once.",
     "  start: manual",
     "  max_pause: 30s",
+    "  # With a pipeline: what is true of documents that are written after the switch. target_accepts_both: the",
+    "  # old shape is right, too. writers_send_new_shape. keep_enriching: segue applies the pipeline to them.",
+    "  # after_switch: target_accepts_both",
 ];
 
 fn summary(series: &Series, engine: &str, seen: &[SeenIndex]) -> Vec<String> {

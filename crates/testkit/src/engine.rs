@@ -170,6 +170,25 @@ impl Json {
             let action = serde_json::json!({ "index": { "_id": id } });
             lines.push_str(&format!("{action}\n{source}\n"));
         }
+        self.bulk(index, lines);
+    }
+
+    /// The same with `(id, routing, source text)`.
+    ///
+    /// # Panics
+    /// If one of them is refused.
+    #[track_caller]
+    pub fn write_routed(&self, index: &str, documents: &[(&str, &str, &str)]) {
+        let mut lines = String::new();
+        for (id, routing, source) in documents {
+            let action = serde_json::json!({ "index": { "_id": id, "routing": routing } });
+            lines.push_str(&format!("{action}\n{source}\n"));
+        }
+        self.bulk(index, lines);
+    }
+
+    #[track_caller]
+    fn bulk(&self, index: &str, lines: String) {
         let http = self.http.clone();
         let path = format!("/{index}/_bulk?refresh=true");
         let answer = wait(async move { http.bulk(&path, lines).await });

@@ -9,7 +9,7 @@ use anyhow::Context;
 use segue_cluster::Cluster;
 use segue_engine::observe::observe;
 use segue_model::draft::{Draft, Series, Wanted, draft};
-use segue_model::recipe::Recipe;
+use segue_model::recipe::{Recipe, nearest};
 use serde_json::json;
 
 use crate::args::{ConnectOptions, NewOptions};
@@ -109,8 +109,12 @@ async fn series(cluster: &Cluster, what: &str) -> anyhow::Result<Series> {
         .collect();
     names.sort_unstable();
     if names.is_empty() {
-        let near = listed(&all(cluster).await?);
-        return Err(Usage(format!("there is no index {what}; there are: {near}")).into());
+        let there = all(cluster).await?;
+        let hint = match nearest(what, there.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("there are: {}", listed(&there)),
+        };
+        return Err(Usage(format!("there is no index {what}; {hint}")).into());
     }
     Series::of(what, &names).ok_or_else(|| {
         let names = listed(&names.iter().map(ToString::to_string).collect::<Vec<_>>());

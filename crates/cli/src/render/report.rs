@@ -15,9 +15,22 @@ pub fn text(report: &Report) -> String {
     out
 }
 
+/// Where a part is and what became of it; said once where both say the same.
+pub fn stand(phase: &str, outcome: &str) -> String {
+    match outcome.strip_prefix(phase) {
+        Some(rest) if rest.is_empty() || rest.starts_with([':', ';']) => outcome.to_owned(),
+        _ => format!("{phase}: {outcome}"),
+    }
+}
+
+/// So many parts.
+pub fn parts(count: usize) -> String {
+    if count == 1 { "1 part".to_owned() } else { format!("{count} parts") }
+}
+
 fn part_text(out: &mut String, part: &PartReport) -> std::fmt::Result {
     writeln!(out, "{} -> {}", part.source, part.target)?;
-    writeln!(out, "    {}: {}", part.phase, part.outcome)?;
+    writeln!(out, "    {}", stand(&part.phase.to_string(), &part.outcome))?;
     if let Some(error) = &part.error {
         writeln!(out, "    error[{}]: {}", error.code, error.message)?;
     }
@@ -69,9 +82,9 @@ fn sums(out: &mut String, report: &Report) -> std::fmt::Result {
     let balanced = if totals.balanced { "balanced" } else { "NOT BALANCED" };
     writeln!(
         out,
-        "\n{} parts, {} errors, {balanced}: {} read = {} written + {} already there + {} filtered + \
+        "\n{}, {} errors, {balanced}: {} read = {} written + {} already there + {} filtered + \
          {} dead letters",
-        report.parts.len(),
+        parts(report.parts.len()),
         totals.errors,
         b.read,
         b.written,
@@ -86,4 +99,18 @@ fn sums(out: &mut String, report: &Report) -> std::fmt::Result {
         std::time::Duration::from_millis(report.duration_ms).as_secs_f64(),
         totals.longest_closed_ms
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_the_same_is_said_once() {
+        assert_eq!(stand("ready", "ready: start it"), "ready: start it");
+        assert_eq!(stand("rolled back", "rolled back; a is b"), "rolled back; a is b");
+        assert_eq!(stand("ready", "readying"), "ready: readying");
+        assert_eq!(stand("watching", "switched"), "watching: switched");
+        assert_eq!((parts(1), parts(0)), ("1 part".to_owned(), "0 parts".to_owned()));
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::report::{parts, stand};
 use segue_engine::rollback::{Losses, PartBack, RollbackReport};
 
 /// The report for people.
@@ -13,13 +14,14 @@ pub fn text(report: &RollbackReport) -> String {
     }
     let failed = report.parts.iter().filter(|part| part.error.is_some()).count();
     let seconds = std::time::Duration::from_millis(report.duration_ms).as_secs_f64();
-    writeln!(out, "\n{} parts, {failed} errors, {seconds:.1} s", report.parts.len()).ok();
+    let parts = parts(report.parts.len());
+    writeln!(out, "\n{parts}, {failed} errors, {seconds:.1} s").ok();
     out
 }
 
 fn part_text(out: &mut String, part: &PartBack) -> std::fmt::Result {
     writeln!(out, "{} <- {}", part.kept, part.target)?;
-    writeln!(out, "    {}: {}", part.phase, part.outcome)?;
+    writeln!(out, "    {}", stand(&part.phase.to_string(), &part.outcome))?;
     if let Some(error) = &part.error {
         writeln!(out, "    error[{}]: {}", error.code, error.message)?;
     }

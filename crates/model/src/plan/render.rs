@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Action, Plan, PlannedPart};
 use crate::lint::{Note, Severity};
+use crate::observe::mapping::leaves;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -151,8 +152,10 @@ impl fmt::Display for PlannedPart {
 impl PlannedPart {
     fn made(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Of a target that is there already only the rest of its settings is planned.
-        let Some(fields) = self.target_body.mappings.as_object() else { return Ok(()) };
-        let fields = fields.get("properties").and_then(Value::as_object).map_or(0, Map::len);
+        if !self.target_body.mappings.is_object() {
+            return Ok(());
+        }
+        let fields = leaves(&self.target_body.mappings).len();
         let setting = |name: &str| match self.target_body.settings.get(name) {
             Some(Value::String(text)) => text.clone(),
             Some(value) => value.to_string(),

@@ -214,7 +214,8 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// The nearest of the known words, if it is near enough to be a slip.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (word.chars().count() / 3).max(1);
     known
         .into_iter()

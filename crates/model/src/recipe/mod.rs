@@ -42,7 +42,7 @@ use std::collections::BTreeMap;
 pub use cluster::{AuthRef, ClusterRef, SecretRef, TlsRef};
 pub use cutover::{AfterSwitch, CutoverMode, CutoverSpec, CutoverStart, Writers};
 pub use date::{DateError, DateFormat, DatePiece, Digits, Letters, Offset};
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, nearest};
 pub use files::{ColumnType, Duplicates, EmptyCell, FileFormat, FileId, FilesSpec, SwapSpec};
 pub use json::Json;
 pub use limits::{DocsPerSecond, Limits};
