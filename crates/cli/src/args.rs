@@ -269,6 +269,8 @@ pub enum RecipeCommand {
     Check(RecipeFile),
     /// Shows a recipe as it is meant: environment and variables filled in, defaults written out.
     Show(ShowOptions),
+    /// Prints the JSON Schema of recipes, for editors.
+    Schema,
     /// Writes a recipe to begin with, from what it sees of an index; changes nothing in the cluster.
     New(NewOptions),
 }

@@ -19,6 +19,15 @@ fn the_reference_is_up_to_date() {
 }
 
 #[test]
+fn the_schema_of_recipes_is_up_to_date() {
+    let file =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/recipe.schema.json");
+    let kept = std::fs::read_to_string(file).unwrap();
+    let now = segue(&["recipe", "schema"]).stdout;
+    assert!(kept == now, "run: segue recipe schema > docs/reference/recipe.schema.json");
+}
+
+#[test]
 fn completions_and_manual_pages_know_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let script = segue(&["completions", shell]).stdout;

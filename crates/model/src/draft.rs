@@ -55,6 +55,9 @@ pub fn draft(
     for words in summary(series, engine, seen) {
         line(&format!("# {words}"));
     }
+    line(
+        "# Editors help with keys and mark mistakes by the schema that `segue recipe schema` prints.",
+    );
     line("segue: 1");
     line("# The key of the migration's journal: another name is another migration.");
     line(&format!("name: {}", wanted.name.clone().unwrap_or_else(|| series.recipe_name())));

@@ -14,6 +14,7 @@ use std::time::Instant;
 use segue_model::recipe::{Path, Recipe, Step};
 use segue_transform::{Bound, Document, Program, ViewBuilder, has_fields};
 
+/// Documents of a measurement.
 const DOCUMENTS: usize = 1_000_000;
 const RECORDS: usize = 5_000;
 
@@ -25,11 +26,24 @@ fn main() {
     let recipe = recipe();
     let set = steps("  - set: { schema: 2 }\n");
     let key = steps("  - filter: { drop_if: { field: recid, equals: none }, reason: r }\n");
+    let parsed = steps(
+        "  - rename: { visitor_id: visitor.id }\n  - convert: { via_api: string }\n  \
+         - date: { timestamp: { from: iso, to: epoch_millis } }\n",
+    );
+    let splice = steps("  - copy: { record: doc.recid }\n  - set: { schema: 2 }\n");
+    let script = steps("  - script: 'doc.day = doc.timestamp.sub_string(0, 10);'\n");
+    let looped = steps("  - script: 'for c in [\"a\", \"b\", \"c\"] { doc[c] = doc.recid; }'\n");
+    let many = steps("  - script: 'let l = []; for i in 0..500 { l.push(i); } doc.n = l.len();'\n");
     let copy = &recipe.pipeline[..2];
     for (name, bound) in [
         ("pass through", bind(&[], folder.path())),
         ("scan, one test, copy", bind(&key, folder.path())),
         ("scan and splice a constant", bind(&set, folder.path())),
+        ("splice: copy and set", bind(&splice, folder.path())),
+        ("parsed: rename, convert, date", bind(&parsed, folder.path())),
+        ("script, one member", bind(&script, folder.path())),
+        ("script, a loop", bind(&looped, folder.path())),
+        ("script, 500 values: large stack", bind(&many, folder.path())),
         ("usage events, lookup and copy", bind(copy, folder.path())),
         ("usage events, whole recipe", bind(&recipe.pipeline, folder.path())),
     ] {

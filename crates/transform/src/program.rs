@@ -10,7 +10,7 @@ use crate::draft::{Names, Slot};
 use crate::filter::FilterRule;
 use crate::json::push_quoted;
 use crate::rewrite::Rewrite;
-use crate::script::{self, ScriptRule};
+use crate::script::{self, Engines, ScriptRule};
 use crate::{Error, LookupSpec, View, Worker};
 
 /// A compiled pipeline.
@@ -20,8 +20,8 @@ pub struct Program {
     pub(crate) lookups: Vec<LookupRule>,
     pub(crate) names: Names,
     pub(crate) operations: Vec<Operation>,
-    /// The engine of the scripts, once there is one.
-    scripts: Option<Arc<rhai::Engine>>,
+    /// The engines of the scripts, once there is one.
+    scripts: Option<Arc<Engines>>,
 }
 
 /// How a lookup is done and what is rendered from its row.
@@ -100,7 +100,7 @@ pub(crate) enum Operation {
         rule: FilterRule,
         slot: Slot,
     },
-    Script(Box<ScriptRule>),
+    Script(Arc<ScriptRule>),
 }
 
 impl Program {
@@ -214,13 +214,13 @@ impl Program {
                 }
             }
             Step::Script(script) => {
-                let engine = self.scripts.get_or_insert_with(script::engine);
+                let engines = self.scripts.get_or_insert_with(script::engines);
                 let names: Vec<_> = self.lookups.iter().map(|rule| rule.name.as_str()).collect();
-                let rule = ScriptRule::compile(script, engine, &names)?;
+                let rule = ScriptRule::compile(script, engines, &names)?;
                 for at in rule.reads() {
                     self.lookups[at].keeps_row = true;
                 }
-                self.operations.push(Operation::Script(Box::new(rule)));
+                self.operations.push(Operation::Script(Arc::new(rule)));
             }
             Step::Filter(filter) => {
                 let rule = FilterRule::compile(filter);

@@ -12,7 +12,7 @@ use crate::edit::{self, Change};
 use crate::error::shown;
 use crate::json::{Found, find, is_null, push_clean, scalar_text};
 use crate::program::{Inner, Operation, Target};
-use crate::script::ScriptRule;
+use crate::script::{Room, ScriptRule};
 
 /// A document as it was read.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,7 @@ pub struct Worker {
     brought: Vec<Option<Arc<Brought>>>,
     draft: Draft,
     scratch: Vec<u8>,
+    room: Room,
 }
 
 /// Why a document's way ends early.
@@ -67,7 +68,7 @@ impl std::convert::From<String> for End {
 impl Worker {
     pub(crate) fn new(inner: Arc<Inner>) -> Self {
         let brought = vec![None; inner.program.lookups.len()];
-        Self { brought, draft: Draft::default(), scratch: Vec::new(), inner }
+        Self { brought, draft: Draft::default(), scratch: Vec::new(), room: Room::default(), inner }
     }
 
     /// Transforms one document and appends its new source, on one line, to `out`. Unless the
@@ -114,13 +115,13 @@ impl Worker {
         Ok(rewritten)
     }
 
-    fn script(&mut self, source: &[u8], script: &ScriptRule) -> Result<Option<Vec<u8>>, End> {
+    fn script(&mut self, source: &[u8], script: &Arc<ScriptRule>) -> Result<Option<Vec<u8>>, End> {
         self.scratch.clear();
         self.draft.write(source, &mut self.scratch);
         let brought = &self.brought;
         let row = |at: usize| brought[at].as_ref()?.row.as_deref();
         let document = crate::json::trim(&self.scratch);
-        Ok(script.run(document, &row).map_err(End::Stopped)??)
+        Ok(script.run(document, &row, &mut self.room).map_err(End::Stopped)??)
     }
 
     fn step(&mut self, source: &[u8], inner: &Inner, operation: &Operation) -> Result<(), End> {

@@ -1,4 +1,4 @@
-//! `segue recipe check` and `segue recipe show`.
+//! `segue recipe check`, `segue recipe show` and `segue recipe schema`.
 
 use std::process::ExitCode;
 
@@ -24,6 +24,7 @@ pub async fn run(command: &RecipeCommand) -> anyhow::Result<ExitCode> {
                 print!("{text}");
             }
         }
+        RecipeCommand::Schema => println!("{:#}", segue_model::recipe::schema()),
         RecipeCommand::New(options) => return recipe_new::run(options).await,
     }
     Ok(ExitCode::SUCCESS)

@@ -44,9 +44,48 @@ impl Fields {
     pub(super) fn need(&mut self, key: &str) -> Result<Node, Fault> {
         let (at, noun) = (self.at, self.noun);
         self.take(key).ok_or_else(|| {
-            Fault::new(ErrorKind::MissingKey, at, format!("key `{key}` is missing in {noun}"))
+            let fault =
+                Fault::new(ErrorKind::MissingKey, at, format!("key `{key}` is missing in {noun}"));
+            match example(noun, key) {
+                Some(example) => fault.hint(format!("for example {example}")),
+                None => fault,
+            }
         })
     }
+}
+
+/// How a key that must be there may look.
+fn example(noun: &str, key: &str) -> Option<&'static str> {
+    Some(match (noun, key) {
+        (_, "segue") => "`segue: 1`, the version of the recipe language",
+        (_, "name") => "`name: products-v2`, the key of the migration's journal",
+        (_, "cluster") => "`cluster: { url: http://localhost:9200 }`",
+        (_, "source") => "`source: { index: products }`, or `source: { files: \"*.csv\" }`",
+        (_, "target") => "`target: { index: \"{source}-v2\" }`",
+        (_, "cutover") => {
+            "`cutover: { alias: products }`, the name under which the files are served"
+        }
+        (_, "alias") => "`alias: products`, the name under which the files are served",
+        (_, "url") => "`url: http://localhost:9200`",
+        (_, "user") => "`user: segue`",
+        (_, "password") => "`password: { env: SEGUE_PASSWORD }`",
+        ("`target`", "index") => {
+            "`index: \"{source}-v2\"`; for files `index: \"products-{generation}\"`"
+        }
+        (_, "index") => "`index: products`",
+        ("`lookup`", "key") => "`key: brand_id`, the field of the document",
+        ("`lookup`", "match") => "`match: id`, the field of the row that must be equal to `key`",
+        ("`lookup`", "as") => "`as: brand`, the name by which later steps call the row",
+        (_, "sort") => "`sort: updated`, the field of the rows to sort by",
+        ("a date", "from") => "`from: iso`, or `from: [iso, dd.MM.yyyy]`",
+        (_, "from") => "`from: brand.name`",
+        (_, "by") => "`by: \",\"`",
+        (_, "values") => "`values: { P: published, D: draft }`",
+        (_, "reason") => "`reason: robots`, under which what is left out is counted",
+        (_, "field") => "`field: is_robot`",
+        (_, "fields") => "`fields: [zip_code]`",
+        _ => return None,
+    })
 }
 
 fn wrong(node: &Node, what: &str, expected: &str) -> Fault {
@@ -58,14 +97,17 @@ fn wrong(node: &Node, what: &str, expected: &str) -> Fault {
 pub(super) fn mapping(node: Node, what: &str) -> Result<Vec<(Key, Node)>, Fault> {
     match node.value {
         Value::Map(members) => Ok(members),
-        _ => Err(wrong(&node, what, "a mapping")),
+        _ => Err(wrong(&node, what, "a mapping").hint(
+            "a mapping is keys with values: `{ key: value }`, or a line for each, further in",
+        )),
     }
 }
 
 pub(super) fn list(node: Node, what: &str) -> Result<Vec<Node>, Fault> {
     match node.value {
         Value::List(items) => Ok(items),
-        _ => Err(wrong(&node, what, "a list")),
+        _ => Err(wrong(&node, what, "a list")
+            .hint("a list stands in brackets: `[a, b]`, or is a line with a dash for each")),
     }
 }
 
@@ -75,7 +117,12 @@ pub(super) fn text(node: Node, what: &str) -> Result<String, Fault> {
         Value::Bool(_) | Value::Int(_) | Value::UInt(_) | Value::Float(_) => {
             Err(wrong(&node, what, "text").hint("put it in quotes"))
         }
-        _ => Err(wrong(&node, what, "text")),
+        Value::Null => Err(wrong(&node, what, "text").hint("write a value, or take the key away")),
+        Value::Map(_) => Err(wrong(&node, what, "text")
+            .hint("a text that begins with a brace stands in quotes: \"{prefix}products\"")),
+        Value::List(_) => {
+            Err(wrong(&node, what, "text").hint("one text is wanted here, without brackets"))
+        }
     }
 }
 
@@ -84,7 +131,7 @@ pub(super) fn boolean(node: &Node, what: &str) -> Result<bool, Fault> {
         Value::Bool(value) => Ok(*value),
         Value::Filled(text) if text == "true" => Ok(true),
         Value::Filled(text) if text == "false" => Ok(false),
-        _ => Err(wrong(node, what, "true or false")),
+        _ => Err(wrong(node, what, "true or false").hint("without quotes: `true` or `false`")),
     }
 }
 
@@ -93,11 +140,18 @@ pub(super) fn number(node: &Node, what: &str, range: RangeInclusive<u64>) -> Res
         Value::UInt(value) => Some(*value),
         Value::Int(value) => u64::try_from(*value).ok(),
         Value::Filled(text) => text.parse().ok(),
-        _ => return Err(wrong(node, what, "a whole number")),
+        _ => {
+            return Err(
+                wrong(node, what, "a whole number").hint("digits alone, without quotes or unit")
+            );
+        }
     };
     value.filter(|value| range.contains(value)).ok_or_else(|| {
         let (low, high) = (range.start(), range.end());
-        let summary = format!("{what} must be a whole number from {low} to {high}");
+        let summary = match *high {
+            u64::MAX => format!("{what} must be a whole number, {low} or more"),
+            high => format!("{what} must be a whole number from {low} to {high}"),
+        };
         Fault::new(ErrorKind::BadValue, node.at, summary)
     })
 }
@@ -111,10 +165,18 @@ pub(super) fn percent(node: &Node, what: &str) -> Result<u8, Fault> {
     Ok(u8::try_from(number(node, what, 1..=100)?).unwrap_or(100))
 }
 
+fn measured(node: Node, what: &str, expected: &str) -> Result<String, Fault> {
+    match node.value {
+        Value::Text(text) | Value::Filled(text) => Ok(text),
+        _ => Err(wrong(&node, what, expected)),
+    }
+}
+
 pub(super) fn duration(node: Node, what: &str) -> Result<Duration, Fault> {
     let at = node.at;
-    let hint = "a duration is a whole number with ms, s, m, h or d: 250ms, 30s, 5m";
-    let text = text(node, what).map_err(|fault| fault.hint(hint))?;
+    let hint =
+        "a duration is a whole number with ms, s, m, h or d, at most ten years: 250ms, 30s, 5m";
+    let text = measured(node, what, "a duration").map_err(|fault| fault.hint(hint))?;
     units::duration(&text).ok_or_else(|| {
         Fault::new(ErrorKind::BadValue, at, format!("{what}: `{text}` isn't a duration")).hint(hint)
     })
@@ -123,7 +185,7 @@ pub(super) fn duration(node: Node, what: &str) -> Result<Duration, Fault> {
 pub(super) fn bytes(node: Node, what: &str, range: RangeInclusive<u64>) -> Result<u64, Fault> {
     let at = node.at;
     let hint = "a size is a whole number with b, kb, mb or gb: 512kb, 5mb";
-    let text = text(node, what).map_err(|fault| fault.hint(hint))?;
+    let text = measured(node, what, "a size").map_err(|fault| fault.hint(hint))?;
     let bad = |summary: String| Fault::new(ErrorKind::BadValue, at, summary);
     let size = units::bytes(&text)
         .ok_or_else(|| bad(format!("{what}: `{text}` isn't a size")).hint(hint))?;
@@ -131,17 +193,18 @@ pub(super) fn bytes(node: Node, what: &str, range: RangeInclusive<u64>) -> Resul
         Ok(size)
     } else {
         let (low, high) = (range.start(), range.end());
-        Err(bad(format!("{what} must be from {low} to {high} bytes")))
+        let (low, high) = (low >> 10, high >> 20);
+        Err(bad(format!("{what} must be from {low}kb to {high}mb")).hint(hint))
     }
 }
 
 /// One of a few words.
 pub(super) fn choice<T: Copy>(node: Node, what: &str, words: &[(&str, T)]) -> Result<T, Fault> {
     let at = node.at;
-    let text = text(node, what)?;
+    let names = words.iter().map(|(word, _)| *word);
+    let text = text(node, what).map_err(|fault| fault.did_you_mean("", names.clone()))?;
     let found = words.iter().find(|(word, _)| *word == text);
     found.map(|(_, value)| *value).ok_or_else(|| {
-        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         Fault::new(ErrorKind::BadValue, at, format!("{what} can't be `{text}`"))
             .did_you_mean(&text, names)
     })
@@ -166,9 +229,13 @@ pub(super) fn paths(node: Node, what: &str, lists: Lists) -> Result<Vec<Path>, F
 pub(super) fn parse_path(text: &str, at: Place, what: &str, lists: Lists) -> Result<Path, Fault> {
     let bad = |summary: String| Fault::new(ErrorKind::Path, at, summary);
     let path = Path::parse(text)
-        .map_err(|error| bad(format!("{what}: `{text}` isn't a path")).cause(error.to_string()))?;
+        .map_err(|error| bad(format!("{what}: `{text}` isn't a path")).cause(error.to_string()))
+        .map_err(|fault| {
+            fault.hint("names with dots: metadata.title, creators[].name, \"a.b\".c")
+        })?;
     if lists == Lists::Refused && path.has_list() {
-        return Err(bad(format!("{what}: `{text}` can't go into a list (`[]`)")));
+        return Err(bad(format!("{what}: `{text}` can't go into a list (`[]`)"))
+            .hint("name the field alone, without `[]`"));
     }
     Ok(path)
 }
@@ -199,7 +266,8 @@ fn float(value: f64, at: Place, what: &str) -> Result<serde_json::Value, Fault> 
     match serde_json::Number::from_f64(value) {
         Some(number) if value.abs() < EXACT => Ok(serde_json::Value::Number(number)),
         _ => Err(Fault::new(ErrorKind::BadValue, at, format!("{what}: number out of range"))
-            .cause("it can't be kept to the last digit".to_owned())),
+            .cause("it can't be kept to the last digit")
+            .hint("in quotes it is a text, and stays as it is")),
     }
 }
 

@@ -75,6 +75,9 @@ pub enum DateError {
     /// A letter that stands for nothing, or not so often.
     #[error("`{0}` stands for nothing here")]
     Unknown(String),
+    /// A part of the date that stands twice.
+    #[error("`{0}` names what another letter names already")]
+    Twice(char),
     /// A quote without its partner.
     #[error("a quote isn't closed")]
     Unclosed,
@@ -135,7 +138,7 @@ fn pieces(pattern: &str) -> Result<Vec<DatePiece>, DateError> {
         };
         let numbered = !matches!(piece, DatePiece::Text(_));
         if numbered && pieces.iter().any(|other| same_part(other, &piece)) {
-            return Err(DateError::Unknown(format!("{first}, the second time,")));
+            return Err(DateError::Twice(first));
         }
         match (pieces.last_mut(), piece) {
             (Some(DatePiece::Text(before)), DatePiece::Text(more)) => before.push_str(&more),

@@ -112,8 +112,16 @@ impl Fault {
 
     pub(super) fn into_error(self, text: &str, file: &str) -> Error {
         let number = usize::try_from(self.at.line - 1).unwrap_or(usize::MAX);
-        let line = text.lines().nth(number).unwrap_or_default();
-        Error { file: file.to_owned(), source_line: masked(line), fault: Box::new(self) }
+        let (mut fault, mut line) = (self, text.lines().nth(number));
+        // What is missed at the end of the text is shown after its last line.
+        if line.is_none() {
+            line = text.lines().last();
+            fault.at.line = u64::try_from(text.lines().count()).unwrap_or(1).max(1);
+            let width = line.map_or(0, |line| line.chars().count());
+            fault.at.column = u64::try_from(width).unwrap_or(0) + 1;
+        }
+        let source_line = masked(line.unwrap_or_default());
+        Error { file: file.to_owned(), source_line, fault: Box::new(fault) }
     }
 }
 

@@ -99,6 +99,15 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
+    /// Every type.
+    pub(super) const ALL: [ColumnType; 5] = [
+        ColumnType::String,
+        ColumnType::Long,
+        ColumnType::Double,
+        ColumnType::Boolean,
+        ColumnType::Date,
+    ];
+
     /// Its name in recipes, which is also the engines' for a field of it (`string` aside).
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -27,6 +27,7 @@ mod read;
 mod read_files;
 mod read_step;
 mod read_values;
+mod schema;
 mod show;
 mod source;
 mod step;
@@ -48,6 +49,7 @@ pub use json::Json;
 pub use limits::{DocsPerSecond, Limits};
 pub use name::{Captures, NameError, NamePattern, NameTemplate};
 pub use path::{Path, PathError, Segment};
+pub use schema::schema;
 pub use source::{Source, SourceSpec, TargetSpec, Versions};
 pub use step::{
     AsOf, Convert, ConvertKind, Copy, CopyField, CopyFrom, CopyPath, Filter, FilterWhen, Lookup,

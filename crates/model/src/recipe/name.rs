@@ -362,7 +362,10 @@ pub(super) fn check_regex(name: &str, expression: &str) -> Result<(), NameError>
 
 fn build(pattern: &str) -> Result<Regex, String> {
     RegexBuilder::new(pattern).size_limit(MAX_REGEX_BYTES).build().map_err(|error| match error {
-        regex::Error::Syntax(text) => text.lines().last().unwrap_or_default().trim().to_owned(),
+        regex::Error::Syntax(text) => {
+            let last = text.lines().last().unwrap_or_default().trim();
+            last.strip_prefix("error: ").unwrap_or(last).to_owned()
+        }
         regex::Error::CompiledTooBig(_) => "it is too big".to_owned(),
         other => other.to_string(),
     })

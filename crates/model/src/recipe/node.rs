@@ -44,7 +44,9 @@ pub(super) struct Key {
 /// Reads the text. Aliases are followed within fixed bounds; merge keys are refused.
 pub(super) fn read(text: &str) -> Result<Node, Fault> {
     if text.len() > MAX_BYTES {
-        return Err(Fault::yaml(Place::START, "the recipe has more than 1 MiB".to_owned()));
+        return Err(Fault::yaml(Place::START, "the recipe has more than 1 MiB".to_owned()).hint(
+            "a recipe says what is wanted; rows belong into a lookup's index, data into files",
+        ));
     }
     let read = serde_saphyr::from_str_with_options::<Spanned<Value>>(text, options());
     match read {
@@ -57,13 +59,77 @@ fn unreadable(error: &serde_saphyr::Error) -> Fault {
     let at = error.location().map_or(Place::START, |location| Place::of(&location));
     if let serde_saphyr::Error::DuplicateMappingKey { key, .. } = error {
         let key = key.as_deref().unwrap_or("?");
-        return Fault::new(ErrorKind::DuplicateKey, at, format!("key `{key}` is there twice"));
+        return Fault::new(ErrorKind::DuplicateKey, at, format!("key `{key}` is there twice"))
+            .hint("take one of the two away");
     }
     // The place is said by the fault itself.
     let message = error.to_string();
     let cause = message.split(" at line ").next().unwrap_or_default();
-    Fault::yaml(at, cause.to_owned())
+    let known = ADVICE.iter().find(|(sign, _, _)| cause.contains(sign));
+    match known {
+        Some((_, better, hint)) => Fault::yaml(at, better.unwrap_or(cause).to_owned()).hint(*hint),
+        None => Fault::yaml(at, cause.to_owned()).hint(
+            "see this line and the ones before it: quotes, brackets, colons, and what stands how far in",
+        ),
+    }
 }
+
+/// By what the reader of YAML says: another word for it, and what to do.
+const ADVICE: [(&str, Option<&str>, &str); 13] = [
+    (
+        "tabs disallowed",
+        Some("a tab stands where the line begins"),
+        "YAML takes blanks only: two for each level",
+    ),
+    (
+        "merge keys",
+        Some("merge keys (`<<`) aren't taken"),
+        "write the keys out; `*name` for a whole value is taken",
+    ),
+    (
+        "unknown anchor",
+        Some("an alias (`*name`) without an anchor (`&name`) before it"),
+        "a value that begins with `*` stands in quotes",
+    ),
+    (
+        "Documents",
+        Some("there is more than one document (`---`)"),
+        "a recipe is one document: make a file for each",
+    ),
+    (
+        "Depth",
+        Some("more than 32 levels"),
+        "write less within less; documents may be as deep as they are",
+    ),
+    ("alias", Some("aliases repeat too much"), "write values out, or fewer of them"),
+    (
+        "budget breached",
+        Some("it has more values than a recipe may have"),
+        "rows belong into a lookup's index",
+    ),
+    ("tag", None, "write the value without `!…`; text stands in quotes"),
+    (
+        "':' indicator",
+        Some("a colon where none can stand"),
+        "a bracket, brace or quote before this place may not be closed",
+    ),
+    (
+        "quoted scalar",
+        Some("a quote isn't closed"),
+        "it may begin further up; in single quotes a quote is written twice",
+    ),
+    (
+        "expected ':'",
+        Some("a key without its value"),
+        "a blank stands after the colon: `name: products`",
+    ),
+    (
+        "did not find expected key",
+        Some("what stands here is neither a key of the mapping nor its end"),
+        "keys of one mapping stand equally far in; a value that begins with `{` or `[` stands in quotes",
+    ),
+    ("unexpected character", None, "put the value in quotes"),
+];
 
 fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
@@ -117,6 +183,7 @@ fn unexpanded(at: Place, error: &ExpandError) -> Fault {
             .hint("write `$${` if a dollar sign and a brace are meant"),
         ExpandError::BadName(name) => {
             fault(format!("`{name}` can't be the name of an environment variable"))
+                .hint("letters, digits and `_`; write `$${` if a dollar sign and a brace are meant")
         }
         ExpandError::Unset(name) => fault(format!("environment variable `{name}` isn't set"))
             .hint(format!("set it, or give a default: ${{{name}:-…}}")),

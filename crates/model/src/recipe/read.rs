@@ -212,16 +212,21 @@ fn source(node: Node, vars: &Vars) -> Result<SourceSpec, Fault> {
     let known: Vec<&str> = matches.keys().chain(vars.keys()).map(String::as_str).collect();
     let pattern = NamePattern::with_vars(&text, &matches, vars)
         .map_err(|error| name_fault(at, &error, &known))?;
+    if pattern.wildcard().is_empty() {
+        return Err(nameless(at, "`index`"));
+    }
     for key in &places {
         if !pattern.captures().contains(&key.name) {
             let summary = format!("`match` has `{}`, but `index` has no such capture", key.name);
+            let known = pattern.captures().iter().map(String::as_str);
             return Err(Fault::new(ErrorKind::Capture, key.at, summary)
-                .did_you_mean(&key.name, pattern.captures().iter().map(String::as_str)));
+                .hint(format!("write `{{{}}}` in `index`, or take this away", key.name))
+                .did_you_mean(&key.name, known));
         }
     }
     if pattern.captures().iter().any(|name| name == SOURCE) {
         let summary = "`{source}` stands for the source's name and can't be a capture";
-        return Err(Fault::new(ErrorKind::Capture, at, summary));
+        return Err(Fault::new(ErrorKind::Capture, at, summary).hint("give it another name"));
     }
     let done = fields.take("done_if_mapped");
     let done = done.map(|node| cursor::paths(node, "`done_if_mapped`", Lists::Refused));
@@ -239,13 +244,22 @@ pub(super) fn filled(node: Node, what: &str, vars: &Vars) -> Result<String, Faul
     };
     let summary = format!("{what}: `{{{hole}}}` is no variable");
     Err(Fault::new(ErrorKind::Capture, at, summary)
+        .hint(format!("add it to `vars`: `vars: {{ {hole}: … }}`"))
         .did_you_mean(hole, vars.keys().map(String::as_str)))
+}
+
+fn nameless(at: Place, what: &str) -> Fault {
+    Fault::new(ErrorKind::BadValue, at, format!("{what} is empty"))
+        .hint("if it comes from a variable, see what that holds")
 }
 
 /// A template for the name of an index or alias.
 pub(super) fn template(node: Node, what: &str, scope: &Scope) -> Result<NameTemplate, Fault> {
     let at = node.at;
     let template = holes(node, what, scope)?;
+    if template.literal() == Some("") {
+        return Err(nameless(at, what));
+    }
     template.check_literals().map_err(|error| name_fault(at, &error, &[]))?;
     Ok(template)
 }
@@ -279,7 +293,19 @@ fn name_fault(at: Place, error: &NameError, known: &[&str]) -> Fault {
             Some(near) => fault.hint(format!("did you mean `{near}`?")),
             None => fault.hint(format!("add `match: {{ {name}: '…' }}`, or a variable")),
         },
-        _ => fault,
+        NameError::Illegal { .. } => fault.hint(
+            "names of indices are in small letters; `{x}` stands for what differs, with `match: { x: '…' }`",
+        ),
+        NameError::Touching(..) => fault.hint("put something between them, such as `-`"),
+        NameError::Twice(_) => fault.hint("give the second another name"),
+        NameError::Unclosed | NameError::Unopened => {
+            fault.hint("a variable or capture is a name in braces: `{month}`")
+        }
+        NameError::BadRegex { .. } => {
+            fault.hint("the capture's whole text must match, for example '\\d{4}-\\d{2}'")
+        }
+        NameError::BadHole(_) => fault.hint("for example `{month}`"),
+        NameError::Unfilled(_) | NameError::Outside(_) => fault,
     }
 }
 
@@ -310,7 +336,8 @@ pub(super) fn template_file(node: Node, scope: &Scope) -> Result<NameTemplate, F
     let template = holes(node, "`template`", scope)?;
     if leaves_folder(&template.to_string()) {
         let summary = "`template` leaves the recipe's folder";
-        return Err(Fault::new(ErrorKind::BadValue, at, summary));
+        return Err(Fault::new(ErrorKind::BadValue, at, summary)
+            .hint("name a file beside the recipe or below it: templates/products.json"));
     }
     Ok(template)
 }
@@ -393,7 +420,8 @@ fn cutover(node: Node, scope: &Scope) -> Result<CutoverSpec, Fault> {
         spec.enrich_for = Some(some_time(node, "`enrich_for`")?);
         if !spec.keeps_enriching() {
             let summary = "`enrich_for` needs `after_switch: keep_enriching`";
-            return Err(Fault::new(ErrorKind::BadValue, at, summary));
+            return Err(Fault::new(ErrorKind::BadValue, at, summary)
+                .hint("otherwise nothing is enriched after the switch: take `enrich_for` away"));
         }
     }
     Ok(spec)
@@ -405,7 +433,8 @@ pub(super) fn some_time(node: Node, what: &str) -> Result<std::time::Duration, F
     let time = cursor::duration(node, what)?;
     if time.is_zero() {
         let summary = format!("{what} must be more than nothing");
-        return Err(Fault::new(ErrorKind::BadValue, at, summary));
+        return Err(Fault::new(ErrorKind::BadValue, at, summary)
+            .hint("for example 30s; without the key its default holds"));
     }
     Ok(time)
 }

@@ -47,6 +47,8 @@ pub(super) fn source(node: Node, vars: &BTreeMap<String, String>) -> Result<File
     })
 }
 
+const PATHS: &str = "for example \"data/*.csv\", relative to the recipe";
+
 fn files(node: Node, vars: &BTreeMap<String, String>) -> Result<Vec<String>, Fault> {
     let at = node.at;
     let nodes = match node.value {
@@ -54,7 +56,7 @@ fn files(node: Node, vars: &BTreeMap<String, String>) -> Result<Vec<String>, Fau
         _ => vec![node],
     };
     if nodes.is_empty() {
-        return Err(Fault::new(ErrorKind::BadValue, at, "`files` names no file"));
+        return Err(Fault::new(ErrorKind::BadValue, at, "`files` names no file").hint(PATHS));
     }
     nodes
         .into_iter()
@@ -62,7 +64,8 @@ fn files(node: Node, vars: &BTreeMap<String, String>) -> Result<Vec<String>, Fau
             let at = node.at;
             let path = filled(node, "`files`", vars)?;
             if path.trim().is_empty() {
-                return Err(Fault::new(ErrorKind::BadValue, at, "`files` has an empty path"));
+                let fault = Fault::new(ErrorKind::BadValue, at, "`files` has an empty path");
+                return Err(fault.hint(PATHS));
             }
             Ok(path)
         })
@@ -83,14 +86,7 @@ fn delimiter(node: Node) -> Result<u8, Fault> {
 }
 
 fn columns(node: Node) -> Result<BTreeMap<String, ColumnType>, Fault> {
-    let words = [
-        ColumnType::String,
-        ColumnType::Long,
-        ColumnType::Double,
-        ColumnType::Boolean,
-        ColumnType::Date,
-    ]
-    .map(|column| (column.name(), column));
+    let words = ColumnType::ALL.map(|column| (column.name(), column));
     let column = |(key, node): (super::node::Key, Node)| {
         Ok((key.name, cursor::choice(node, "the type of a column", &words)?))
     };
@@ -114,7 +110,8 @@ fn id(node: Node) -> Result<FileId, Fault> {
     let at = named.at;
     let paths = cursor::paths(named, "`fields`", Lists::Refused)?;
     if paths.is_empty() {
-        return Err(Fault::new(ErrorKind::BadValue, at, "`fields` names no field"));
+        return Err(Fault::new(ErrorKind::BadValue, at, "`fields` names no field")
+            .hint("for example `fields: [zip_code]`"));
     }
     Ok(FileId::Fields(paths))
 }
@@ -188,7 +185,7 @@ fn alias(node: Node, scope: &Scope) -> Result<NameTemplate, Fault> {
         return Ok(alias);
     }
     let summary = "`alias` is the same for every generation: it can't have holes but variables";
-    Err(Fault::new(ErrorKind::Capture, at, summary))
+    Err(Fault::new(ErrorKind::Capture, at, summary).hint("for example `alias: products`"))
 }
 
 fn drift(node: &Node) -> Result<u32, Fault> {

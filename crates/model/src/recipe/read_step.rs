@@ -1,7 +1,7 @@
 //! From the tree to the checked steps of the pipeline.
 
 use super::cursor::{self, Fields, Lists};
-use super::error::{ErrorKind, Fault, Place};
+use super::error::{ErrorKind, Fault, Place, nearest};
 use super::node::{Key, Node, Value};
 use super::read::{Scope, template};
 use super::read_values;
@@ -19,7 +19,7 @@ const STEPS: [&str; 14] = [
 const DOCUMENT: &str = "doc";
 
 /// Ceiling on the rows one key can bring into a document.
-const MAX_ROWS: u32 = 10_000;
+pub(super) const MAX_ROWS: u32 = 10_000;
 
 /// What the steps so far have introduced.
 struct Progress<'a> {
@@ -39,7 +39,9 @@ pub(super) fn pipeline(node: Node, scope: &Scope) -> Result<Vec<Step>, Fault> {
 impl Progress<'_> {
     fn step(&mut self, node: Node) -> Result<Step, Fault> {
         let at = node.at;
-        let mut members = cursor::mapping(node, "a step")?;
+        let mut members = cursor::mapping(node, "a step").map_err(|fault| {
+            fault.hint("a step is its name and what it does: `- remove: [legacy]`")
+        })?;
         let (Some((key, body)), true) = (members.pop(), members.is_empty()) else {
             return Err(Fault::new(ErrorKind::BadValue, at, "a step has exactly one key")
                 .hint("each step starts with its own dash"));
@@ -96,7 +98,10 @@ impl Progress<'_> {
     fn lookup_name(&self, node: Node) -> Result<String, Fault> {
         let at = node.at;
         let name = cursor::text(node, "`as`")?;
-        let bad = |summary: String| Err(Fault::new(ErrorKind::BadValue, at, summary));
+        let bad = |summary: String| {
+            Err(Fault::new(ErrorKind::BadValue, at, summary)
+                .hint("a word of its own, such as `record`: later steps call the row by it"))
+        };
         if name == DOCUMENT {
             return bad("`doc` is the document itself and can't be a lookup's name".to_owned());
         }
@@ -144,7 +149,8 @@ impl Progress<'_> {
         let at = node.at;
         match node.value {
             Value::List(items) if items.is_empty() => {
-                Err(Fault::new(ErrorKind::BadValue, at, "a list of paths needs at least one"))
+                Err(Fault::new(ErrorKind::BadValue, at, "a list of paths needs at least one")
+                    .hint("for example [record.creators, record.contributors]"))
             }
             Value::List(items) => {
                 let paths = items.into_iter().map(|item| self.copy_path(item));
@@ -158,12 +164,14 @@ impl Progress<'_> {
         let at = node.at;
         let path = cursor::path(node, "a copied path", Lists::Allowed)?;
         let Some(first) = path.segments().first() else {
-            return Err(Fault::new(ErrorKind::Path, at, "a copied path is empty"));
+            return Err(Fault::new(ErrorKind::Path, at, "a copied path is empty")
+                .hint("for example doc.title"));
         };
         if first.name == DOCUMENT {
             if first.each || path.segments().len() == 1 {
-                let summary = "`doc` is the document itself: name a field, such as doc.title";
-                return Err(Fault::new(ErrorKind::Path, at, summary));
+                let summary = "`doc` is the document itself";
+                return Err(Fault::new(ErrorKind::Path, at, summary)
+                    .hint("name a field, such as doc.title"));
             }
             return Ok(CopyPath { root: Root::Document, path });
         }
@@ -172,8 +180,10 @@ impl Progress<'_> {
             return Err(self.unknown_root(at, &first.name));
         };
         if *multiple && !first.each && path.segments().len() > 1 {
-            let summary = format!("`{name}` is a list of rows: write `{name}[]`");
-            return Err(Fault::new(ErrorKind::Path, at, summary));
+            let summary = format!("`{name}` is a list of rows");
+            return Err(Fault::new(ErrorKind::Path, at, summary)
+                .cause("its lookup has `multiple`")
+                .hint(format!("write `{name}[]` to go into each row")));
         }
         Ok(CopyPath { root: Root::Lookup(name.clone()), path })
     }
@@ -181,7 +191,11 @@ impl Progress<'_> {
     fn unknown_root(&self, at: Place, name: &str) -> Fault {
         let known = self.lookups.iter().map(|(name, _)| name.as_str()).chain([DOCUMENT]);
         let summary = format!("no lookup before this step is called `{name}`");
-        Fault::new(ErrorKind::UnknownLookup, at, summary).did_you_mean(name, known)
+        let fault = Fault::new(ErrorKind::UnknownLookup, at, summary);
+        match nearest(name, known) {
+            Some(near) => fault.hint(format!("did you mean `{near}`?")),
+            None => fault.hint(format!("a field of the document is written `doc.{name}`")),
+        }
     }
 
     fn set(&mut self, node: Node) -> Result<Set, Fault> {
@@ -201,7 +215,9 @@ impl Progress<'_> {
             } else {
                 format!("`{path}` overlaps `{other}`, written in line {line}")
             };
-            return Err(Fault::new(ErrorKind::DuplicateTarget, key.at, summary));
+            return Err(Fault::new(ErrorKind::DuplicateTarget, key.at, summary)
+                .cause("one `copy` or `set` entry writes a field")
+                .hint("take one away; `default` may follow, for what is absent or null"));
         }
         self.written.push((path.clone(), key.at.line));
         Ok(path)
@@ -226,7 +242,8 @@ pub(super) fn entries(node: Node, what: &str) -> Result<Vec<(Key, Node)>, Fault>
     let at = node.at;
     let members = cursor::mapping(node, what)?;
     if members.is_empty() {
-        return Err(Fault::new(ErrorKind::BadValue, at, format!("{what} is empty")));
+        return Err(Fault::new(ErrorKind::BadValue, at, format!("{what} is empty"))
+            .hint("it needs at least one entry; or take it away"));
     }
     Ok(members)
 }
@@ -239,7 +256,8 @@ fn one_or_more(node: Node, what: &str, lists: Lists) -> Result<Vec<Path>, Fault>
     let at = node.at;
     let paths = cursor::paths(node, what, lists)?;
     if paths.is_empty() {
-        return Err(Fault::new(ErrorKind::BadValue, at, format!("{what} is empty")));
+        return Err(Fault::new(ErrorKind::BadValue, at, format!("{what} is empty"))
+            .hint("it needs at least one field; or take it away"));
     }
     Ok(paths)
 }
@@ -251,7 +269,8 @@ fn rename(node: Node) -> Result<Rename, Fault> {
         let new = cursor::path(value, "a new name", Lists::Refused)?;
         if old.overlaps(&new) {
             let summary = format!("`{old}` can't become `{new}`: one is the other or holds it");
-            return Err(Fault::new(ErrorKind::BadValue, at, summary));
+            return Err(Fault::new(ErrorKind::BadValue, at, summary)
+                .hint("choose a name that is neither in it nor around it"));
         }
         Ok((old, new))
     };
@@ -275,7 +294,8 @@ fn filter(node: Node) -> Result<Filter, Fault> {
         (None, Some(test)) => FilterWhen::Keep(predicate(test)?),
         _ => {
             let summary = "`filter` needs `drop_if` or `keep_if`, not both";
-            return Err(Fault::new(ErrorKind::BadValue, fields.at(), summary));
+            return Err(Fault::new(ErrorKind::BadValue, fields.at(), summary)
+                .hint("for example `drop_if: { field: is_robot, equals: true }`"));
         }
     };
     let reason = cursor::text(fields.need("reason")?, "`reason`")?;
@@ -315,7 +335,8 @@ fn scalar(node: &Node) -> Result<Json, Fault> {
             .hint("write `missing: true`")),
         Value::List(_) | Value::Map(_) => {
             let summary = format!("a test compares single values, not {}", node.value.noun());
-            Err(Fault::new(ErrorKind::WrongType, node.at, summary))
+            Err(Fault::new(ErrorKind::WrongType, node.at, summary)
+                .hint("`in: [a, b]` compares with several; a list in the document needs no `[]`"))
         }
         _ => cursor::json(node, "a compared value"),
     }

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The most characters that a text can be cut to.
-const MOST_CHARACTERS: u32 = 100_000_000;
+pub(super) const MOST_CHARACTERS: u32 = 100_000_000;
 
 /// Field and rule of each entry; `rule` reads what stands for a field.
 fn fields<T>(
@@ -32,6 +32,11 @@ pub(super) fn date(node: Node) -> Result<Date, Fault> {
 }
 
 fn date_rule(node: Node) -> Result<DateRule, Fault> {
+    if !matches!(node.value, Value::Map(_)) {
+        let summary = format!("a date must be a mapping, not {}", node.value.noun());
+        return Err(Fault::new(ErrorKind::WrongType, node.at, summary)
+            .hint("for example `{ from: iso }`, which writes it as iso, too"));
+    }
     let mut fields = Fields::open(node, "a date", &["from", "to", "zone", "to_zone"])?;
     let from = formats(fields.need("from")?)?;
     let to = fields.take("to").map_or(Ok(DateFormat::Iso), format)?;
@@ -45,7 +50,8 @@ fn formats(node: Node) -> Result<Vec<DateFormat>, Fault> {
     let at = node.at;
     let nodes = match node.value {
         Value::List(items) if items.is_empty() => {
-            return Err(Fault::new(ErrorKind::BadValue, at, "`from` is empty"));
+            return Err(Fault::new(ErrorKind::BadValue, at, "`from` is empty")
+                .hint("for example [iso, dd.MM.yyyy]"));
         }
         Value::List(items) => items,
         _ => vec![node],
@@ -55,7 +61,8 @@ fn formats(node: Node) -> Result<Vec<DateFormat>, Fault> {
         let format = format(node)?;
         match format.check_readable() {
             Ok(()) => Ok(format),
-            Err(error) => Err(Fault::new(ErrorKind::BadValue, at, error.to_string())),
+            Err(error) => Err(Fault::new(ErrorKind::BadValue, at, error.to_string())
+                .hint("for example yyyy-MM-dd HH:mm, or yyyy-MM-dd hh:mm a")),
         }
     };
     nodes.into_iter().map(readable).collect()
@@ -111,7 +118,8 @@ fn separator(node: Node) -> Result<String, Fault> {
     let at = node.at;
     let by = cursor::text(node, "what to split at")?;
     if by.is_empty() {
-        return Err(Fault::new(ErrorKind::BadValue, at, "what to split at is empty"));
+        return Err(Fault::new(ErrorKind::BadValue, at, "what to split at is empty")
+            .hint("for example \",\""));
     }
     Ok(by)
 }
@@ -142,7 +150,8 @@ fn table(node: Node) -> Result<ValueTable, Fault> {
         (None, None) => Otherwise::DeadLetter,
         (Some(_), Some(node)) => {
             let summary = "a table has `default` or `otherwise`, not both";
-            return Err(Fault::new(ErrorKind::BadValue, node.at, summary));
+            return Err(Fault::new(ErrorKind::BadValue, node.at, summary)
+                .hint("both say what becomes of a value that isn't in `values`: take one away"));
         }
     };
     Ok(ValueTable { values, otherwise })
@@ -152,7 +161,8 @@ pub(super) fn defaults(node: Node) -> Result<Defaults, Fault> {
     let field = |(key, value): (Key, Node)| {
         let path = cursor::parse_path(&key.name, key.at, "a field of `default`", Lists::Refused)?;
         if matches!(value.value, Value::Null) {
-            return Err(Fault::new(ErrorKind::BadValue, value.at, "null can't be a default"));
+            return Err(Fault::new(ErrorKind::BadValue, value.at, "null can't be a default")
+                .hint("write a value; without this entry what is absent or null stays so"));
         }
         Ok((path, cursor::json(&value, "a default")?))
     };
@@ -169,7 +179,8 @@ pub(super) fn script(node: Node) -> Result<Script, Fault> {
     let at = node.at;
     let code = cursor::text(node, "`script`")?;
     if code.trim().is_empty() {
-        return Err(Fault::new(ErrorKind::BadValue, at, "`script` is empty"));
+        return Err(Fault::new(ErrorKind::BadValue, at, "`script` is empty")
+            .hint("write a program, or take the step away"));
     }
     Ok(Script { code, at: (at.line, at.column) })
 }

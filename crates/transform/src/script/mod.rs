@@ -5,6 +5,8 @@
 //! once. Numbers keep their value: whole ones of 64 bits and decimal ones of up to 28 digits can be
 //! computed with; any other is carried along as it is spelled, and can't be computed with.
 
+mod bounds;
+mod room;
 mod value;
 
 use std::sync::Arc;
@@ -15,24 +17,16 @@ use segue_model::recipe::Script;
 
 use crate::Error;
 use crate::json::{Members, decode, push_clean, push_quoted, trim};
+use crate::script::bounds::{BOUNDS, Bound, Bounds};
+pub(crate) use crate::script::room::Room;
 
 /// The name that scripts call the document by.
 const DOCUMENT: &str = "doc";
 
-/// Most operations of one run.
-const OPERATIONS: u64 = 100_000;
 /// Deepest calls of functions.
 const CALLS: usize = 32;
 /// Deepest nesting of expressions: at the top, and in a function.
 const EXPRESSIONS: (usize, usize) = (64, 32);
-/// Longest text, and all texts of a value together, bytes.
-const TEXT_BYTES: usize = 16 << 20;
-/// Most values in a list and all lists within it, and most members in an object and all within it. It
-/// bounds also how deep values can be nested, and what copying one costs.
-const VALUES: usize = 5_000;
-/// Values are measured and taken apart with a call for each level. This holds the deepest ones that
-/// the bounds allow, some ten thousand levels; only what is used of it is real.
-const STACK_BYTES: usize = 64 << 20;
 /// Most variables at a time.
 const VARIABLES: usize = 256;
 /// Most functions of a script.
@@ -43,33 +37,37 @@ const REASON: usize = 300;
 /// What there is in the language, but not here: all that speaks, waits, or makes programs of texts.
 const ABSENT: [&str; 3] = ["print", "debug", "eval"];
 
-/// A script with none of these can't nest values deeper than the document and its own text do.
-const REPEATS: [&str; 9] = ["loop", "while", "for", "do", "fn", "Fn", "call", "reduce", "|"];
-
 /// A script, ready to run.
 #[derive(Debug)]
 pub(crate) struct ScriptRule {
-    engine: Arc<Engine>,
+    engines: Arc<Engines>,
     program: AST,
-    /// Whether it may need more stack than a thread has.
-    roomy: bool,
     /// The lookups that it names, with their places.
     rows: Vec<(String, usize)>,
 }
 
-/// The engine that all scripts of a pipeline run in.
-pub(crate) fn engine() -> Arc<Engine> {
+/// The engines that all scripts of a pipeline run in, one for each of the [`bounds`].
+#[derive(Debug)]
+pub(crate) struct Engines([Engine; BOUNDS.len()]);
+
+/// Makes them.
+pub(crate) fn engines() -> Arc<Engines> {
+    let package = StandardPackage::new();
+    Arc::new(Engines(BOUNDS.each_ref().map(|bounds| engine(&package, bounds))))
+}
+
+fn engine(package: &StandardPackage, bounds: &Bounds) -> Engine {
     let mut engine = Engine::new_raw();
-    StandardPackage::new().register_into_engine(&mut engine);
+    package.register_into_engine(&mut engine);
     engine
         .set_optimization_level(OptimizationLevel::Simple)
         .set_strict_variables(true)
-        .set_max_operations(OPERATIONS)
+        .set_max_operations(bounds.operations)
         .set_max_call_levels(CALLS)
         .set_max_expr_depths(EXPRESSIONS.0, EXPRESSIONS.1)
-        .set_max_string_size(TEXT_BYTES)
-        .set_max_array_size(VALUES)
-        .set_max_map_size(VALUES)
+        .set_max_string_size(bounds.text)
+        .set_max_array_size(bounds.values)
+        .set_max_map_size(bounds.values)
         .set_max_variables(VARIABLES)
         .set_max_functions(FUNCTIONS);
     engine.register_type_with_name::<value::Exact>("number that is not computed with");
@@ -79,7 +77,21 @@ pub(crate) fn engine() -> Arc<Engine> {
     engine.register_fn("sleep", |_: rhai::INT| -> Result<(), Box<EvalAltResult>> {
         Err("there is no `sleep`".into())
     });
-    Arc::new(engine)
+    engine
+}
+
+/// Why a run came to no end.
+enum Stopped {
+    /// A value passed this bound.
+    TooLarge(Bound, String),
+    /// The document must be refused.
+    Refused(String),
+}
+
+impl std::convert::From<String> for Stopped {
+    fn from(reason: String) -> Self {
+        Self::Refused(reason)
+    }
 }
 
 /// Whether a script may read the row of this lookup: its name stands in it as a word.
@@ -96,7 +108,7 @@ impl ScriptRule {
     /// [`Error::Script`] says where in the script it is wrong.
     pub(crate) fn compile(
         script: &Script,
-        engine: &Arc<Engine>,
+        engines: &Arc<Engines>,
         lookups: &[&str],
     ) -> Result<Self, Error> {
         // Variables and no constants: the values of these would be compiled in.
@@ -105,15 +117,15 @@ impl ScriptRule {
         for name in lookups {
             scope.push_dynamic(*name, Dynamic::UNIT);
         }
-        let program = engine.compile_with_scope(&scope, &script.code).map_err(|error| {
+        let [.., widest] = &engines.0;
+        let program = widest.compile_with_scope(&scope, &script.code).map_err(|error| {
             let (line, column) = place(error.position());
             let problem = error.err_type().to_string();
             Error::Script { script: Box::new(script.clone()), line, column, problem }
         })?;
         let named = lookups.iter().enumerate().filter(|(_, name)| mentions(&script.code, name));
         let rows = named.map(|(at, name)| ((*name).to_owned(), at)).collect();
-        let roomy = REPEATS.iter().any(|word| script.code.contains(word));
-        Ok(Self { engine: Arc::clone(engine), program, roomy, rows })
+        Ok(Self { engines: Arc::clone(engines), program, rows })
     }
 
     /// The places of the lookups whose rows it reads.
@@ -124,43 +136,80 @@ impl ScriptRule {
     /// The document as the script leaves it; None if it leaves it as it is. `row` gives a lookup's row.
     /// Members that it does not change stay byte for byte, new ones come last.
     ///
+    /// What passes the narrow bounds runs again within wider ones, in `room`: as a script is a function of
+    /// what it is given, it can't be told from having run there at once.
+    ///
     /// # Errors
     /// [`Error::Thread`] if the system gives no thread. Within: why the document must be refused.
     pub(crate) fn run<'a>(
-        &self,
+        self: &Arc<Self>,
         document: &[u8],
         row: &dyn Fn(usize) -> Option<&'a [u8]>,
+        room: &mut Room,
     ) -> Result<Result<Option<Vec<u8>>, String>, Error> {
-        let rows: Vec<_> = self.rows.iter().map(|(name, at)| (name.as_str(), row(*at))).collect();
-        if !self.roomy {
-            return Ok(self.run_here(document, &rows));
+        let rows: Vec<Option<&[u8]>> = self.rows.iter().map(|(_, at)| row(*at)).collect();
+        let from = bounds::first(rows.iter().flatten().copied().chain([document]));
+        if from == 0 {
+            match self.run_within(0, document, &rows) {
+                Ok(done) => return Ok(Ok(done)),
+                Err(Stopped::Refused(reason)) => return Ok(Err(reason)),
+                Err(Stopped::TooLarge(..)) => {}
+            }
         }
-        std::thread::scope(|scope| {
-            let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
-            let run = || self.run_here(document, &rows);
-            let thread = builder.spawn_scoped(scope, run).map_err(Error::Thread)?;
-            Ok(thread.join().unwrap_or_else(|_| Err("script: its engine failed".to_owned())))
-        })
+        room.run(self, from.max(1), document, &rows)
     }
 
-    fn run_here(
+    /// Runs it within ever wider bounds.
+    fn run_from(
         &self,
+        from: usize,
         document: &[u8],
-        rows: &[(&str, Option<&[u8]>)],
+        rows: &[Option<&[u8]>],
     ) -> Result<Option<Vec<u8>>, String> {
+        let mut level = from;
+        loop {
+            match self.run_within(level, document, rows) {
+                Ok(done) => return Ok(done),
+                Err(Stopped::TooLarge(bound, reason)) => {
+                    level = bound.wider(level).ok_or(reason)?;
+                }
+                Err(Stopped::Refused(reason)) => return Err(reason),
+            }
+        }
+    }
+
+    fn run_within(
+        &self,
+        level: usize,
+        document: &[u8],
+        rows: &[Option<&[u8]>],
+    ) -> Result<Option<Vec<u8>>, Stopped> {
+        // A fault of the language's engine refuses one document.
+        let run = std::panic::AssertUnwindSafe(|| self.evaluate(level, document, rows));
+        std::panic::catch_unwind(run)
+            .unwrap_or_else(|_| Err(Stopped::Refused("script: its engine failed".to_owned())))
+    }
+
+    fn evaluate(
+        &self,
+        level: usize,
+        document: &[u8],
+        rows: &[Option<&[u8]>],
+    ) -> Result<Option<Vec<u8>>, Stopped> {
         let before = value::object(document)?;
         let mut scope = Scope::new();
         scope.push_dynamic(DOCUMENT, Dynamic::from_map(before.clone()));
-        for (name, row) in rows {
+        for ((name, _), row) in self.rows.iter().zip(rows) {
             let row = row.map(|row| value::read(trim(row))).transpose()?;
-            scope.push_dynamic(*name, row.unwrap_or(Dynamic::UNIT));
+            scope.push_dynamic(name.as_str(), row.unwrap_or(Dynamic::UNIT));
         }
-        self.engine.run_ast_with_scope(&mut scope, &self.program).map_err(reason)?;
+        let ran = self.engines.0[level].run_ast_with_scope(&mut scope, &self.program);
+        ran.map_err(|error| stopped(error, &BOUNDS[level]))?;
         let after = scope.get(DOCUMENT).map(Dynamic::flatten_clone);
         let Some(after) = after.and_then(Dynamic::try_cast::<Map>) else {
-            return Err("script: `doc` is no object any more".to_owned());
+            return Err(Stopped::Refused("script: `doc` is no object any more".to_owned()));
         };
-        rewritten(document, &before, &after).map_err(|reason| format!("script: {reason}"))
+        Ok(rewritten(document, &before, &after).map_err(|reason| format!("script: {reason}"))?)
     }
 }
 
@@ -169,13 +218,36 @@ fn place(position: Position) -> (u64, u64) {
     (number(position.line()), number(position.position()))
 }
 
-fn reason(mut error: Box<EvalAltResult>) -> String {
+fn stopped(mut error: Box<EvalAltResult>, bounds: &Bounds) -> Stopped {
     let line = error.take_position().line();
-    let text = error.to_string();
+    let inner = error.unwrap_inner();
+    let too_large = match inner {
+        EvalAltResult::ErrorDataTooLarge(what, _) if what.contains("string") => Some(Bound::Text),
+        EvalAltResult::ErrorDataTooLarge(..) => Some(Bound::Values),
+        _ => None,
+    };
+    let text = match inner {
+        EvalAltResult::ErrorDataTooLarge(what, _) => {
+            let (values, megabytes) = (bounds.values, bounds.text >> 20);
+            format!(
+                "{what} too large: a value has at most {values} values in lists, as many in objects, and \
+                 {megabytes} MB of text"
+            )
+        }
+        EvalAltResult::ErrorTooManyOperations(_) => {
+            let most = bounds.operations;
+            format!("more than {most} operations, the most there are for values of this size")
+        }
+        _ => error.to_string(),
+    };
     let text: String = text.chars().take(REASON).map(|c| if c == '\n' { ' ' } else { c }).collect();
-    match line {
+    let text = match line {
         Some(line) => format!("script, line {line}: {text}"),
         None => format!("script: {text}"),
+    };
+    match too_large {
+        Some(bound) => Stopped::TooLarge(bound, text),
+        None => Stopped::Refused(text),
     }
 }
 

@@ -149,8 +149,9 @@ fn what_goes_wrong_in_a_script_refuses_the_document() {
         ("doc.n / 0;", "zero"),
         ("loop { doc.n = 1; }", "operations"),
         ("fn f(n) { f(n + 1) }\nf(0);", "overflow"),
-        ("let s = \"x\"; loop { s += s; }", "too large"),
-        ("let l = []; loop { l.push(1); }", "too large"),
+        ("let s = \"x\"; loop { s += s; }", "Length of string too large: a value has at most"),
+        ("let l = []; loop { l.push(1); }", "more than 10000 operations"),
+        ("let l = [1]; loop { l += l; }", "too large"),
         ("let m = #{}; let i = 0; loop { m[`k$${i}`] = 1; i += 1; }", "script, line 1: "),
         ("sleep(1);", "there is no `sleep`"),
         ("doc.a = timestamp();", "timestamp"),
@@ -176,9 +177,40 @@ fn deep_values_end_a_script_and_nothing_else() {
         let reason = stage(&script(code), &[]).refused("{}");
         assert!(reason.starts_with("script"), "{code}: {reason}");
     }
-    let reason = stage(&script("let a = []; for i in 0..2000 { a = [a]; }\ndoc.a = a;"), &[]);
+    let reason = stage(&script("let a = []; for i in 0..1000 { a = [a]; }\ndoc.a = a;"), &[]);
     let mut reason = reason;
     assert!(reason.refused("{}").contains("nested too deeply"));
+}
+
+/// What a value may be does not depend on what the document is; how often it may be copied does.
+#[test]
+fn small_documents_may_become_large_and_no_run_takes_long() {
+    let mut grow = stage(&script("doc.l = []; doc.l.pad(4000, 1);\ndoc.l = doc.l.len();"), &[]);
+    assert_eq!(grow.written("{}"), "{\"l\":4000}");
+    let mut double = stage(
+        &script("while doc.t.len() < 9000000 { doc.t += doc.t; }\ndoc.t = doc.t.len();"),
+        &[],
+    );
+    assert_eq!(double.written(r#"{"t":"0123456789"}"#), r#"{"t":10485760}"#);
+    for (code, said) in [
+        ("let i = 0; while i < 15000 { i += 1; }\ndoc.n = i;", ""),
+        ("let a = []; a.pad(4900, [1]); loop { let b = a; }", "too large"),
+        (
+            "let a = \"x\"; a.pad(9000000, 'x'); loop { let b = a + \"y\"; }",
+            "more than 2000 operations",
+        ),
+    ] {
+        let began = std::time::Instant::now();
+        match stage(&script(code), &[]).run("{}") {
+            Became::Written(_) if said.is_empty() => {}
+            Became::Refused(reason) if !said.is_empty() => {
+                assert!(reason.contains(said), "{code}: {reason}");
+            }
+            other => panic!("{code}: {other:?}"),
+        }
+        // Many times what it takes, as builds for tests are slow.
+        assert!(began.elapsed() < std::time::Duration::from_secs(30), "{code}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Recipes that are right, and the many ways to get one wrong.
 
+mod mistakes;
 mod names;
 mod refusals;
 

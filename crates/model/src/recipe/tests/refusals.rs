@@ -79,7 +79,7 @@ fn wrong_types_and_values() {
         ("limits: { docs_per_second: fast }", 28, K::BadValue, "`docs_per_second` can't be `fast`"),
         ("cutover: { mode: blok }", 18, K::BadValue, "did you mean `block`?"),
         ("cutover: { writers: all }", 21, K::BadValue, "`writers` can't be `all`"),
-        ("cutover: { start: 1 }", 19, K::WrongType, "put it in quotes"),
+        ("cutover: { start: 1 }", 19, K::WrongType, "known: auto, manual"),
         ("cutover: { max_pause: 0s }", 23, K::BadValue, "more than nothing"),
         ("cutover: { quiet_for: 0s }", 23, K::BadValue, "`quiet_for` must be more than nothing"),
         ("cutover: { enrich_for: 1h }", 24, K::BadValue, "needs `after_switch: keep_enriching`"),
