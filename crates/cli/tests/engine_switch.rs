@@ -56,16 +56,16 @@ fn a_copy_is_switched_to_with_a_last_pass() {
     let (new, alias) = (prefix.name("new"), prefix.name("alias"));
     plain.alias(&alias, &old);
     plain.segue(&["copy", &old, &new, "--yes"]).expect(0);
-    assert_eq!(plain.serves(&alias), [old.clone()], "a copy switches nothing");
+    assert_eq!(plain.serves(&alias), [old.as_str()], "a copy switches nothing");
     // Written and deleted since.
     engine.json.write(&alias, &[("d1", r#"{"v":-1}"#), ("later", r#"{"v":7}"#)]);
     engine.json.delete(&format!("/{alias}/_doc/d2"));
     let truth = content(&engine, &alias);
     let looked = plain.segue(&["switch", &alias, "--from", &old, "--to", &new, "--dry-run"]);
     looked.expect(0);
-    assert_eq!(plain.serves(&alias), [old.clone()]);
+    assert_eq!(plain.serves(&alias), [old.as_str()]);
     plain.segue(&["switch", &alias, "--from", &old, "--to", &new, "--yes"]).expect(0);
-    assert_eq!(plain.serves(&alias), [new.clone()]);
+    assert_eq!(plain.serves(&alias), [new.as_str()]);
     assert_same(&content(&engine, &alias), &truth);
     let again = plain.segue(&["switch", &alias, "--to", &new, "--yes"]).expect(0);
     assert!(again.stdout.contains("already"), "{}", again.stdout);
@@ -81,9 +81,9 @@ fn nobody_knows_what_other_indices_took() {
     plain.alias(&alias, &one);
     let refused = plain.segue(&["switch", &alias, "--to", &other, "--yes"]).expect(3);
     assert!(refused.stderr.contains("nobody knows"), "{}", refused.stderr);
-    assert_eq!(plain.serves(&alias), [one.clone()]);
+    assert_eq!(plain.serves(&alias), [one.as_str()]);
     plain.segue(&["switch", &alias, "--to", &other, "--discard-writes", "--yes"]).expect(0);
-    assert_eq!(plain.serves(&alias), [other.clone()]);
+    assert_eq!(plain.serves(&alias), [other.as_str()]);
 
     let few = plain.make("few", 10);
     let drift =
@@ -110,7 +110,7 @@ fn between_generations_it_is_known_whether_a_write_would_be_lost() {
     let refused =
         plain.segue(&["switch", &alias, "--to", &other, "--max-drift", "50%", "--yes"]).expect(3);
     assert!(refused.stderr.contains("untouched"), "{}", refused.stderr);
-    assert_eq!(plain.serves(&alias), [generation.clone()]);
+    assert_eq!(plain.serves(&alias), [generation.as_str()]);
     engine.json.write(&generation, &[("mine", "{}")]);
 }
 

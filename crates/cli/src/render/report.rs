@@ -30,7 +30,7 @@ pub fn parts(count: usize) -> String {
 
 fn part_text(out: &mut String, part: &PartReport) -> std::fmt::Result {
     writeln!(out, "{} -> {}", part.source, part.target)?;
-    writeln!(out, "    {}", stand(&part.phase.to_string(), &part.outcome))?;
+    writeln!(out, "    {}", stand(&part.phase, &part.outcome))?;
     if let Some(error) = &part.error {
         writeln!(out, "    error[{}]: {}", error.code, error.message)?;
     }

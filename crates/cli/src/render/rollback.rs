@@ -21,7 +21,7 @@ pub fn text(report: &RollbackReport) -> String {
 
 fn part_text(out: &mut String, part: &PartBack) -> std::fmt::Result {
     writeln!(out, "{} <- {}", part.kept, part.target)?;
-    writeln!(out, "    {}", stand(&part.phase.to_string(), &part.outcome))?;
+    writeln!(out, "    {}", stand(&part.phase, &part.outcome))?;
     if let Some(error) = &part.error {
         writeln!(out, "    error[{}]: {}", error.code, error.message)?;
     }

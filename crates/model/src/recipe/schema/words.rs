@@ -22,7 +22,9 @@ pub(super) fn of(description: &str, mut schema: Value) -> Value {
 
 /// One of several types.
 pub(super) fn one_of<const N: usize>(description: &str, schemas: [Value; N]) -> Value {
-    json!({ "description": description, "anyOf": schemas.to_vec() })
+    let mut schema = json!({ "description": description });
+    schema["anyOf"] = Value::Array(schemas.into());
+    schema
 }
 
 /// A mapping with these keys and no others.
@@ -47,13 +49,14 @@ pub(super) fn keyed<const N: usize>(
 
 /// A mapping from fields to what `value` says, with at least one.
 pub(super) fn fields(description: &str, key: &str, value: Value) -> Value {
-    json!({
+    let mut schema = json!({
         "description": description,
         "type": "object",
         "minProperties": 1,
         "propertyNames": { "$ref": format!("#/$defs/{key}") },
-        "additionalProperties": value,
-    })
+    });
+    schema["additionalProperties"] = value;
+    schema
 }
 
 pub(super) fn reference(name: &str, description: &str) -> Value {
