@@ -81,8 +81,12 @@ pub async fn plan(session: &Session, folder: &Path) -> Result<(Plan, Journal), E
     let mut plan = Plan::make(session.recipe(), &seen);
     probe(session.cluster(), session.recipe(), &mut plan).await;
     probe_stable(session, &mut plan).await;
-    forecast(session.cluster(), session.recipe(), &mut plan).await;
     Ok((plan, journal))
+}
+
+/// Adds to a plan that is to be shown how long writers will be refused. It takes two looks some time apart.
+pub async fn predict(session: &Session, plan: &mut Plan) {
+    forecast(session.cluster(), session.recipe(), plan).await;
 }
 
 /// Ends cutovers that a process left when it died: their sources may be closed. This comes before

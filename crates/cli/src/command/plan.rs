@@ -17,7 +17,8 @@ use crate::recipe_file;
 pub async fn run(options: &PlanOptions) -> anyhow::Result<ExitCode> {
     let session =
         open(&options.file, None, Listener::new(|_| {}), CancellationToken::new()).await?;
-    let (plan, _) = make(&session, options).await?;
+    let (mut plan, _) = make(&session, options).await?;
+    migrate::predict(&session, &mut plan).await;
     if options.json {
         println!("{}", serde_json::to_string(&plan)?);
     } else {

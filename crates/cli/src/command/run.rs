@@ -29,7 +29,10 @@ pub async fn run(
     let file = &options.plan.file;
     let session = open(file, options.max_batches, display.listener(), cancel).await?;
     migrate::recover(&session).await?;
-    let (plan, journal) = make(&session, &options.plan).await?;
+    let (mut plan, journal) = make(&session, &options.plan).await?;
+    if !options.yes {
+        migrate::predict(&session, &mut plan).await;
+    }
     let errors = plan.errors().count();
     if errors > 0 {
         eprint!("{plan}");
