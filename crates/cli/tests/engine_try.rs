@@ -146,7 +146,7 @@ fn a_script_is_tried_and_a_wrong_one_is_shown_where_it_stands() {
     recipe.change("brand.name + ", "brand.name + * ");
     for verb in ["try", "plan", "run"] {
         let ended = recipe.command(verb, &[]).run().expect(2);
-        assert!(ended.stderr.contains("recipe.yaml:13:33"), "{verb}: {}", ended.stderr);
+        assert!(ended.stderr.contains("recipe.yaml:14:31"), "{verb}: {}", ended.stderr);
         assert!(ended.stderr.contains("the script can't be compiled"), "{verb}: {}", ended.stderr);
     }
 }
