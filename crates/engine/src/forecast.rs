@@ -11,14 +11,20 @@ use segue_model::recipe::Recipe;
 use serde::Deserialize;
 
 use crate::error::chain;
+use crate::session::Session;
 
 /// The time between both looks: long enough for some tens of writes a second to show.
 const BETWEEN: Duration = Duration::from_millis(250);
 /// Many indices make long answers.
 const LISTING: usize = 1 << 28;
 
+/// Adds to a plan that is to be shown how long writers will be refused.
+pub async fn predict(session: &Session, plan: &mut Plan) {
+    forecast(session.cluster(), session.recipe(), plan).await;
+}
+
 /// Adds the predicted pauses to `plan`. What cannot be seen is not predicted: the gate looks for itself.
-pub(crate) async fn forecast(cluster: &Cluster, recipe: &Recipe, plan: &mut Plan) {
+async fn forecast(cluster: &Cluster, recipe: &Recipe, plan: &mut Plan) {
     if !plan.active().any(|part| part.shards > 0 && part.files.is_none()) {
         return;
     }

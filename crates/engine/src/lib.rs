@@ -10,7 +10,7 @@ pub mod enrich;
 pub mod error;
 mod fetch;
 pub mod follow;
-mod forecast;
+pub mod forecast;
 pub mod health;
 pub mod inventory;
 pub mod journal_store;

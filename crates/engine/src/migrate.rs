@@ -21,7 +21,6 @@ use crate::checkpoint_store::CheckpointStore;
 use crate::cutover::{cut_over, diagnose, wait_for_copies};
 use crate::enrich::{self, check_stable, probe_stable};
 use crate::error::{Doing, Ending, Error, Stop, chain};
-use crate::forecast::forecast;
 use crate::journal_store::{Journal, JournalStore};
 use crate::letters::first_open;
 use crate::load;
@@ -82,11 +81,6 @@ pub async fn plan(session: &Session, folder: &Path) -> Result<(Plan, Journal), E
     probe(session.cluster(), session.recipe(), &mut plan).await;
     probe_stable(session, &mut plan).await;
     Ok((plan, journal))
-}
-
-/// Adds to a plan that is to be shown how long writers will be refused. It takes two looks some time apart.
-pub async fn predict(session: &Session, plan: &mut Plan) {
-    forecast(session.cluster(), session.recipe(), plan).await;
 }
 
 /// Ends cutovers that a process left when it died: their sources may be closed. This comes before

@@ -18,7 +18,7 @@ pub async fn run(options: &PlanOptions) -> anyhow::Result<ExitCode> {
     let session =
         open(&options.file, None, Listener::new(|_| {}), CancellationToken::new()).await?;
     let (mut plan, _) = make(&session, options).await?;
-    migrate::predict(&session, &mut plan).await;
+    segue_engine::forecast::predict(&session, &mut plan).await;
     if options.json {
         println!("{}", serde_json::to_string(&plan)?);
     } else {

@@ -31,7 +31,7 @@ pub async fn run(
     migrate::recover(&session).await?;
     let (mut plan, journal) = make(&session, &options.plan).await?;
     if !options.yes {
-        migrate::predict(&session, &mut plan).await;
+        segue_engine::forecast::predict(&session, &mut plan).await;
     }
     let errors = plan.errors().count();
     if errors > 0 {
