@@ -4,7 +4,9 @@
 //! not in the new one: only where the journal knows what the old one held when it took over can that be
 //! ruled out, and it is, with the old one closed. Everywhere else it is for the user to say.
 
-use segue_cluster::{Class, Cluster};
+use std::time::Duration;
+
+use segue_cluster::{BlockAnswer, Class, Cluster};
 use segue_model::gate::Predicate;
 use segue_model::generation::gate::{Live, Seen, judge};
 use segue_model::id::{AliasName, IndexName};
@@ -14,6 +16,9 @@ use serde::Serialize;
 use crate::error::{Doing, Error, chain};
 use crate::journal_store::JournalStore;
 use crate::load::swap::{moving, props_of, since, standing};
+
+/// How long writes that are under way may take to end.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is to be moved, and under which conditions.
 #[derive(Clone, Debug)]
@@ -138,9 +143,14 @@ pub async fn carry_out(cluster: &Cluster, moved: &Move, spec: &SwapSpec) -> Resu
     let closes = moved.writes.is_some() && !spec.discard_writes;
     if closes {
         let closing = || format!("closing {}", moved.from);
-        let answer = cluster.block_writes(moved.from.as_str(), std::time::Duration::from_secs(30));
-        if let Err(error) = answer.await.doing(closing) {
-            return back_out(cluster, moved, chain(&error)).await;
+        let answer = cluster.block_writes(moved.from.as_str(), PATIENCE).await;
+        match answer.doing(closing) {
+            Ok(BlockAnswer::Drained) => {}
+            // A write that is under way would be counted too late.
+            Ok(BlockAnswer::NotDrained { detail }) => {
+                return back_out(cluster, moved, detail).await;
+            }
+            Err(error) => return back_out(cluster, moved, chain(&error)).await,
         }
         let writes = writes_since(cluster, &moved.from).await;
         if !matches!(writes, Ok(Some(0))) {
@@ -158,7 +168,11 @@ pub async fn carry_out(cluster: &Cluster, moved: &Move, spec: &SwapSpec) -> Resu
         Err(error) if error.class() != Class::MaybeApplied => chain(&error),
         _ => "the alias did not move".to_owned(),
     };
-    back_out(cluster, moved, reason).await
+    if closes {
+        return back_out(cluster, moved, reason).await;
+    }
+    // What refuses writes for another reason is not for this to open.
+    Err(Error::BackedOut { reason })
 }
 
 async fn back_out(cluster: &Cluster, moved: &Move, reason: String) -> Result<(), Error> {

@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::background::wait;
 
+/// How long a shard may take to answer.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
+
 /// A running engine.
 #[derive(Clone)]
 pub struct Engine {
@@ -94,7 +97,14 @@ impl Json {
     #[track_caller]
     fn success(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
         let label = format!("{method} {path}");
-        let (status, answer) = self.call(method, path, body);
+        let begun = std::time::Instant::now();
+        let (mut status, mut answer) = self.call(method.clone(), path, body);
+        let asks = path.contains("/_count") || path.contains("/_search");
+        // An index that is just being made has no shard that answers yet.
+        while status == 503 && asks && begun.elapsed() < PATIENCE {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            (status, answer) = self.call(method.clone(), path, body);
+        }
         assert!((200..300).contains(&status), "{label}: status {status}: {answer}");
         answer
     }
