@@ -57,7 +57,7 @@ fn steps(
     let step = |name: &str, arguments: &str, minutes: u64| {
         on_engine(Step::cargo(&format!("{leg}{name}"), arguments)).within(minutes)
     };
-    let mut tests = "test --workspace --locked --test *".to_owned();
+    let mut tests = "test --workspace --locked --no-fail-fast --test *".to_owned();
     if extent == Extent::Short {
         tests.push_str(" --");
         LONG.iter().for_each(|name| tests.push_str(&format!(" --skip {name}")));

@@ -95,7 +95,7 @@ impl Json {
     }
 
     #[track_caller]
-    fn success(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
+    fn success(&self, method: &Method, path: &str, body: Option<&Value>) -> Value {
         let label = format!("{method} {path}");
         let begun = std::time::Instant::now();
         let (mut status, mut answer) = self.call(method.clone(), path, body);
@@ -115,19 +115,19 @@ impl Json {
     /// If the status is not in the 200s; so do all of its kind.
     #[track_caller]
     pub fn get(&self, path: &str) -> Value {
-        self.success(Method::GET, path, None)
+        self.success(&Method::GET, path, None)
     }
 
     /// `POST path` with a body.
     #[track_caller]
     pub fn post(&self, path: &str, body: &Value) -> Value {
-        self.success(Method::POST, path, Some(body))
+        self.success(&Method::POST, path, Some(body))
     }
 
     /// `PUT path` with a body.
     #[track_caller]
     pub fn put(&self, path: &str, body: &Value) -> Value {
-        self.success(Method::PUT, path, Some(body))
+        self.success(&Method::PUT, path, Some(body))
     }
 
     /// `PUT path` with a body that is sent as it is written here, line breaks and all.
@@ -151,7 +151,7 @@ impl Json {
     /// `DELETE path`.
     #[track_caller]
     pub fn delete(&self, path: &str) -> Value {
-        self.success(Method::DELETE, path, None)
+        self.success(&Method::DELETE, path, None)
     }
 
     /// Number of documents that an index or alias shows, after a refresh.
