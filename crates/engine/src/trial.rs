@@ -9,7 +9,7 @@ use std::sync::Arc;
 use segue_cluster::SearchHit;
 use segue_model::id::IndexName;
 use segue_model::plan::Plan;
-use segue_transform::{Bound, Document, Outcome, Program, Worker, has_fields};
+use segue_transform::{Bound, Document, DocumentKey, Made, Outcome, Program, Worker, has_fields};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -36,6 +36,9 @@ pub struct Tried {
     pub part: IndexName,
     /// The document's id.
     pub id: String,
+    /// Its id and routing in the target, where the pipeline makes them. One document may become several,
+    /// which follow each other.
+    pub key: Option<Key>,
     /// Its source as it is.
     pub before: Option<Box<RawValue>>,
     /// Its source as it would be written.
@@ -44,6 +47,15 @@ pub struct Tried {
     pub outcome: Verdict,
     /// Why it would not be written, or what is wrong with it.
     pub reason: Option<String>,
+}
+
+/// Id and routing of a document of the target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Key {
+    /// Its id.
+    pub id: String,
+    /// Its routing, if it has one of its own.
+    pub routing: Option<String>,
 }
 
 /// What would happen to a document.
@@ -149,33 +161,49 @@ impl Trial<'_> {
         let reading = || format!("reading documents of {part}");
         let page = self.session.cluster().search(part.as_str(), body).await.doing(reading)?;
         for hit in page.hits {
-            let tried = self.try_one(part, hit)?;
-            self.tried.push(tried);
+            self.try_one(part, &hit)?;
         }
         Ok(())
     }
 
-    fn try_one(&mut self, part: &IndexName, hit: SearchHit) -> Result<Tried, Error> {
+    fn try_one(&mut self, part: &IndexName, hit: &SearchHit) -> Result<(), Error> {
         let source = hit.source.as_ref().map_or("", |source| source.get()).as_bytes();
-        let mut out = Vec::new();
+        let (mut out, mut made) = (Vec::new(), Vec::new());
         let document = Document { id: &hit.id, routing: hit.routing.as_deref(), source };
-        let (outcome, reason) = match self.worker.apply(document, &mut out)? {
-            Outcome::Written => match has_fields(&out, &self.session.recipe().verify.required) {
+        let left = |outcome, reason| Tried {
+            part: part.clone(),
+            id: hit.id.clone(),
+            key: None,
+            before: hit.source.clone(),
+            after: None,
+            outcome,
+            reason: Some(reason),
+        };
+        match self.worker.make(document, &mut out, &mut made)? {
+            Outcome::Written => {}
+            Outcome::Filtered { reason } => {
+                self.tried.push(left(Verdict::Filtered, reason.to_string()));
+            }
+            Outcome::Refused { reason } => self.tried.push(left(Verdict::DeadLetter, reason)),
+        }
+        for Made { key, range } in made {
+            let source = &out[range];
+            let (outcome, reason) = match has_fields(source, &self.session.recipe().verify.required)
+            {
                 None => (Verdict::Written, None),
                 Some(field) => {
                     (Verdict::Incomplete, Some(format!("required field {field} is missing")))
                 }
-            },
-            Outcome::Filtered { reason } => (Verdict::Filtered, Some(reason.to_string())),
-            Outcome::Refused { reason } => (Verdict::DeadLetter, Some(reason)),
-        };
-        let after = match out.is_empty() {
-            true => None,
-            false => Some(serde_json::from_slice(&out).map_err(|source| Error::Stored {
+            };
+            let after = serde_json::from_slice(source).map_err(|source| Error::Stored {
                 what: format!("what became of document {}", hit.id),
                 source,
-            })?),
-        };
-        Ok(Tried { part: part.clone(), id: hit.id, before: hit.source, after, outcome, reason })
+            })?;
+            let DocumentKey { id, routing } = key;
+            let key = self.worker.is_keyed().then_some(Key { id, routing });
+            let (part, id, before) = (part.clone(), hit.id.clone(), hit.source.clone());
+            self.tried.push(Tried { part, id, key, before, after: Some(after), outcome, reason });
+        }
+        Ok(())
     }
 }

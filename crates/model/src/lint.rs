@@ -7,6 +7,7 @@ mod cluster;
 mod enriching;
 mod files;
 mod journal;
+mod keys;
 mod names;
 mod near;
 mod pipeline;
@@ -98,6 +99,7 @@ pub(crate) fn lint(
     notes: &mut Vec<Note>,
 ) {
     cluster::lint_sight(seen, notes);
+    keys::lint_keys(recipe, notes);
     if let Source::Files(files) = &recipe.source {
         files::lint_files(recipe, files, seen, parts, notes);
         cluster::lint_room(seen, parts, notes);

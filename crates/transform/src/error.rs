@@ -54,6 +54,9 @@ pub enum Error {
         /// How many rows have it.
         rows: usize,
     },
+    /// A pipeline makes keys where the document has to keep its own.
+    #[error("the pipeline makes ids of its own, and the document has to keep its id here")]
+    Keyed,
     /// A pipeline refers to a lookup that it doesn't have.
     #[error("the pipeline copies from `{0}`, which no earlier step looks up")]
     UnknownLookup(String),

@@ -13,6 +13,7 @@
 //! | --- | --- |
 //! | program | [`Program`], [`Bound`], [`Worker`] |
 //! | what became of a document | [`Outcome`] |
+//! | id and routing that it gets | [`DocumentKey`], [`Made`] |
 //! | what a lookup needs | [`LookupSpec`] |
 //! | pinned rows of a lookup | [`View`], [`ViewBuilder`] |
 
@@ -24,6 +25,7 @@ mod edit;
 mod error;
 mod filter;
 mod json;
+mod keyed;
 mod lookup;
 mod program;
 mod required;
@@ -33,6 +35,7 @@ mod view;
 mod worker;
 
 pub use error::Error;
+pub use keyed::{DocumentKey, Made};
 pub use lookup::LookupSpec;
 pub use program::{Bound, Program};
 pub use required::{field_text, has_fields};

@@ -9,6 +9,7 @@ use crate::copy::CopyRule;
 use crate::draft::{Names, Slot};
 use crate::filter::FilterRule;
 use crate::json::push_quoted;
+use crate::keyed::Tail;
 use crate::rewrite::Rewrite;
 use crate::script::{self, Engines, ScriptRule};
 use crate::{Error, LookupSpec, View, Worker};
@@ -20,6 +21,8 @@ pub struct Program {
     pub(crate) lookups: Vec<LookupRule>,
     pub(crate) names: Names,
     pub(crate) operations: Vec<Operation>,
+    /// The end that makes keys.
+    pub(crate) tail: Option<Tail>,
     /// The engines of the scripts, once there is one.
     scripts: Option<Arc<Engines>>,
 }
@@ -110,14 +113,16 @@ impl Program {
     /// [`Error::UnknownLookup`] if a step copies from a lookup that no earlier step does,
     /// [`Error::Script`] if a script is wrong.
     pub fn compile(steps: &[Step]) -> Result<Self, Error> {
+        let (before, tail) = Tail::split(steps)?;
         let mut program = Self {
             specs: Vec::new(),
             lookups: Vec::new(),
             names: Names::default(),
             operations: Vec::new(),
+            tail,
             scripts: None,
         };
-        for step in steps {
+        for step in before {
             program.step(step, steps)?;
         }
         program.grant_last_words();
@@ -133,7 +138,7 @@ impl Program {
     /// Whether documents go through unchanged.
     #[must_use]
     pub fn is_pass_through(&self) -> bool {
-        self.operations.is_empty()
+        self.operations.is_empty() && self.tail.is_none()
     }
 
     /// Joins the program with the rows of its lookups.
@@ -222,6 +227,8 @@ impl Program {
                 }
                 self.operations.push(Operation::Script(Arc::new(rule)));
             }
+            // `Tail::split` has taken them off.
+            Step::Explode(_) | Step::Id(_) | Step::Routing(_) => {}
             Step::Filter(filter) => {
                 let rule = FilterRule::compile(filter);
                 let slot = self.target(&rule.field).slot;
@@ -399,5 +406,17 @@ impl Bound {
     #[must_use]
     pub fn is_pass_through(&self) -> bool {
         self.inner.program.is_pass_through()
+    }
+
+    /// Whether it makes keys, so that documents of the target have others than those of the source.
+    #[must_use]
+    pub fn is_keyed(&self) -> bool {
+        self.inner.program.tail.is_some()
+    }
+
+    /// Whether any number of documents can be made of one.
+    #[must_use]
+    pub fn fans_out(&self) -> bool {
+        self.inner.program.tail.as_ref().is_some_and(Tail::fans_out)
     }
 }

@@ -11,6 +11,7 @@ use crate::draft::Draft;
 use crate::edit::{self, Change};
 use crate::error::shown;
 use crate::json::{Found, find, is_null, push_clean, scalar_text};
+use crate::keyed::{Tail, TailRoom};
 use crate::program::{Inner, Operation, Target};
 use crate::script::{Room, ScriptRule};
 
@@ -50,10 +51,11 @@ pub struct Worker {
     draft: Draft,
     scratch: Vec<u8>,
     room: Room,
+    tail_room: TailRoom,
 }
 
 /// Why a document's way ends early.
-enum End {
+pub(crate) enum End {
     Filtered(Arc<str>),
     Refused(String),
     Stopped(Error),
@@ -68,7 +70,21 @@ impl std::convert::From<String> for End {
 impl Worker {
     pub(crate) fn new(inner: Arc<Inner>) -> Self {
         let brought = vec![None; inner.program.lookups.len()];
-        Self { brought, draft: Draft::default(), scratch: Vec::new(), room: Room::default(), inner }
+        let tail_room = TailRoom::new(inner.program.tail.as_ref());
+        let (draft, scratch, room) = (Draft::default(), Vec::new(), Room::default());
+        Self { inner, brought, draft, scratch, room, tail_room }
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
+    pub(crate) fn tail(&self) -> Option<&Tail> {
+        self.inner.program.tail.as_ref()
+    }
+
+    pub(crate) fn tail_room(&mut self) -> &mut TailRoom {
+        &mut self.tail_room
     }
 
     /// Transforms one document and appends its new source, on one line, to `out`. Unless the
@@ -76,12 +92,25 @@ impl Worker {
     ///
     /// # Errors
     /// When the rows of a lookup can't be read. That is no document's fault: the part must stop.
+    /// [`Error::Keyed`] for a pipeline that makes keys.
     pub fn apply(&mut self, document: Document<'_>, out: &mut Vec<u8>) -> Result<Outcome, Error> {
+        match self.is_keyed() {
+            true => Err(Error::Keyed),
+            false => self.apply_steps(document, out),
+        }
+    }
+
+    /// Runs the steps, without what may stand at their end.
+    pub(crate) fn apply_steps(
+        &mut self,
+        document: Document<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Outcome, Error> {
         let source = document.source;
         if source.is_empty() {
             return Ok(Outcome::Refused { reason: "the document has no source".to_owned() });
         }
-        if self.inner.program.is_pass_through() {
+        if self.inner.program.operations.is_empty() {
             push_clean(out, source);
             return Ok(Outcome::Written);
         }

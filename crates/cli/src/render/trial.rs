@@ -1,12 +1,19 @@
 //! A document before and after the pipeline: side by side, or one after the other.
 
-use segue_engine::trial::{Tried, Verdict};
+use segue_engine::trial::{Key, Tried, Verdict};
 
 /// The two documents and what would happen, as text. With a width they stand side by side.
 pub fn render(tried: &Tried, width: Option<usize>) -> String {
     let before = lines(tried.before.as_deref().map_or("", |source| source.get()));
     let after = lines(tried.after.as_deref().map_or("", |source| source.get()));
-    let mut out = format!("{} / {}\n", tried.part, shown(&tried.id));
+    let mut out = format!("{} / {}", tried.part, shown(&tried.id));
+    if let Some(Key { id, routing }) = &tried.key {
+        out.push_str(&format!(" -> {}", shown(id)));
+        if let Some(routing) = routing {
+            out.push_str(&format!(" (routing {})", shown(routing)));
+        }
+    }
+    out.push('\n');
     match width {
         Some(width) if tried.after.is_some() => beside(&mut out, &before, &after, width),
         _ => {
@@ -172,6 +179,7 @@ mod tests {
         Tried {
             part: IndexName::new("a"),
             id: "d\u{1b}1".to_owned(),
+            key: None,
             before: Some(raw(before)),
             after: after.map(raw),
             outcome,
@@ -202,6 +210,17 @@ mod tests {
             "=> written\n".to_owned(),
         ];
         assert_eq!(render(&document, Some(100)), expected.join("\n"));
+    }
+
+    #[test]
+    fn what_it_is_called_in_the_target_is_said() {
+        let mut document = tried("{}", Some("{}"), Verdict::Written, None);
+        let mut key = Key { id: "k\u{7}1".to_owned(), routing: None };
+        document.key = Some(key.clone());
+        assert!(render(&document, None).starts_with("a / d\u{fffd}1 -> k\u{fffd}1\n"));
+        key.routing = Some("r".to_owned());
+        document.key = Some(key);
+        assert!(render(&document, None).starts_with("a / d\u{fffd}1 -> k\u{fffd}1 (routing r)\n"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! document is deleted is up to who calls ([`Remove`]).
 
 mod ask;
+mod keyed;
 mod preserved;
 mod rebuild;
 
@@ -21,6 +22,7 @@ use segue_model::position::Window;
 use segue_model::stamp::{Removal, Versioning};
 
 pub(crate) use ask::ask;
+pub(crate) use keyed::sweep;
 pub(crate) use preserved::pending;
 pub use rebuild::rebuild;
 
@@ -83,6 +85,9 @@ pub async fn audit(
         let text = "the inventory was lost: it is made anew from the ids of source and target";
         session.listener().note(carrier.source(), text);
         audited.add(rebuild(carrier, target, remove).await?);
+    }
+    if carrier.program().is_keyed() && carrier.is_unswept() {
+        audited.add(sweep(carrier, target, remove).await?);
     }
     let source = carrier.source().as_str();
     session.cluster().refresh(source).await.doing(|| format!("refreshing {source}"))?;
@@ -168,7 +173,11 @@ impl<R: Remove> Audit<'_, R> {
     async fn settle(&self, mut gone: Numbers, checkpoint: SeqNo) -> Result<Audited, Error> {
         let mut audited = Audited::default();
         let mut some: Vec<Entry> = Vec::new();
-        for place in self.shard.places(&gone) {
+        let places = self.shard.places(&gone);
+        if self.carrier.program().is_keyed() {
+            return self.settle_keyed(&gone, &places, checkpoint).await;
+        }
+        for place in places {
             let entries = tokio::task::block_in_place(|| self.shard.entries(place))?;
             // A number can stand in several runs: it is settled once.
             some.extend(entries.into_iter().filter(|entry| gone.remove(entry.seq_no)));

@@ -7,9 +7,10 @@
 
 use segue_cluster::{Fetch, Hit};
 use segue_model::audit::{Now, Numbers, gone_at};
-use segue_model::id::{IndexName, SeqNo};
+use segue_model::id::{IndexName, SeqNo, Shard};
 use segue_model::stamp::{Removal, Versioning};
 use segue_model::version::{Origin, Provenance, Version};
+use segue_transform::{Document, Made, Outcome, Worker};
 
 use super::preserved::{Held, take_away};
 use super::{AT_ONCE, Audited, Remove, ask};
@@ -50,6 +51,7 @@ pub async fn rebuild(
     let mut audited = Audited::default();
     let mut pages = PageReader::new(session, target, Fetch::IdsOnly);
     let preserved = carrier.lineage().versioning == Versioning::Preserved;
+    let keyed = carrier.program().is_keyed();
     let (mut some, mut beyond, mut held) = (Vec::new(), Vec::new(), Vec::new());
     for stretch in everything(session, target).await? {
         let mut after = Some(stretch.from);
@@ -64,6 +66,8 @@ pub async fn rebuild(
                 match standing(carrier, &live, &hit) {
                     Standing::Right => {}
                     Standing::Gone(left) => some.push(left),
+                    // Its number is among those that were read, unless it is gone.
+                    Standing::Beyond(left) if keyed => some.push(left),
                     Standing::Beyond(left) => beyond.push(left),
                 }
             }
@@ -89,24 +93,70 @@ pub async fn rebuild(
 /// Notes every live document of a shard up to its position; returns their numbers.
 async fn read_source(carrier: &Carrier, shard: &ShardCarrier) -> Result<Numbers, Error> {
     let session = carrier.session();
-    let mut pages = PageReader::new(session, carrier.source(), Fetch::IdsOnly);
+    let keyed = carrier.program().is_keyed();
+    // Which keys were made only the documents themselves tell, and of what was sent beyond the position
+    // only whether its number is live.
+    let (fetch, end) = match keyed {
+        true => (Fetch::Source, end_of(carrier, shard).await?),
+        false => (Fetch::IdsOnly, shard.position()),
+    };
+    let mut keys =
+        Keys { worker: carrier.program().worker(), sources: Vec::new(), made: Vec::new() };
+    let mut pages = PageReader::new(session, carrier.source(), fetch);
     let mut live = Numbers::default();
-    let mut after = Some(SeqNo::NONE).filter(|none| *none < shard.position());
+    let mut after = Some(SeqNo::NONE).filter(|none| *none < end);
     while let Some(from) = after {
         session.check_stop()?;
-        let turned = pages.turn(shard.shard(), from, shard.position()).await?;
+        let turned = pages.turn(shard.shard(), from, end).await?;
         let mut run = Run::default();
         for hit in turned.page.hits() {
             let number = SeqNo(hit.seq_no);
             live.insert(number);
-            if !shard.with_held(|held| held.contains(number)) {
-                run.push(number, &hit.id, hit.routing.as_deref(), Class::Written);
+            if shard.with_held(|held| held.contains(number)) || number > shard.position() {
+                continue;
+            }
+            match keyed {
+                true => keys.note(&hit, &mut run)?,
+                false => run.push(number, &hit.id, hit.routing.as_deref(), Class::Written),
             }
         }
         shard.note(&run)?;
         after = turned.next;
     }
     Ok(live)
+}
+
+/// The last number of a shard that every copy has.
+async fn end_of(carrier: &Carrier, shard: &ShardCarrier) -> Result<SeqNo, Error> {
+    let source = carrier.source().as_str();
+    let looking = || format!("looking at the shards of {source}");
+    let stats = carrier.session().cluster().shard_stats(source).await.doing(looking)?;
+    let primary = stats.primaries.iter().find(|primary| Shard(primary.shard) == shard.shard());
+    Ok(primary.map_or(shard.position(), |primary| SeqNo(primary.global_checkpoint)))
+}
+
+/// Works out again which keys were made.
+struct Keys {
+    worker: Worker,
+    sources: Vec<u8>,
+    made: Vec<Made>,
+}
+
+impl Keys {
+    fn note(&mut self, hit: &Hit<'_>, run: &mut Run) -> Result<(), Error> {
+        self.sources.clear();
+        self.made.clear();
+        let routing = hit.routing.as_deref();
+        let document = Document { id: &hit.id, routing, source: hit.source };
+        let class = match self.worker.make(document, &mut self.sources, &mut self.made)? {
+            Outcome::Written => Class::Written,
+            Outcome::Filtered { .. } => Class::Filtered,
+            Outcome::Refused { .. } => Class::Refused,
+        };
+        let keys: Vec<_> = self.made.drain(..).map(|made| made.key).collect();
+        run.push_keyed(SeqNo(hit.seq_no), (&hit.id, routing), class, &keys);
+        Ok(())
+    }
 }
 
 /// A preserved version does not say which number it came from: the source is asked by id.
@@ -172,6 +222,9 @@ async fn remove_some(
     remove: &impl Remove,
     some: &mut Vec<Left>,
 ) -> Result<Audited, Error> {
+    if carrier.program().is_keyed() {
+        return remove_made(remove, some).await;
+    }
     let keys: Vec<_> = some.iter().map(|l| (l.id.as_str(), l.routing.as_deref())).collect();
     let now = ask::ask(carrier, &keys).await?;
     let (incarnation, shards) = (carrier.lineage().incarnation, carrier.shard_count());
@@ -194,5 +247,17 @@ async fn remove_some(
     }
     remove.remove(&gone).await?;
     some.clear();
+    Ok(Audited { deleted: gone.len() as u64, waiting: 0 })
+}
+
+/// As [`remove_some`], where the source does not know the keys: what was made of a number that is not live
+/// goes, at that number.
+async fn remove_made(remove: &impl Remove, some: &mut Vec<Left>) -> Result<Audited, Error> {
+    let gone = |left: Left| {
+        let delete = Removal::Below(Provenance { delete: true, ..left.stands });
+        Gone { id: left.id, routing: left.routing, delete }
+    };
+    let gone: Vec<_> = some.drain(..).map(gone).collect();
+    remove.remove(&gone).await?;
     Ok(Audited { deleted: gone.len() as u64, waiting: 0 })
 }

@@ -43,6 +43,7 @@ pub async fn pass_gate(run: &PartRun, carrier: &Carrier) -> Result<Verified, Err
         source_documents: cluster.count(source, None).await.doing(looking)?,
         target_documents: cluster.count(target, None).await.doing(looking)?,
         left_out: summary.filtered + summary.dead_lettered,
+        fans_out: carrier.program().fans_out(),
         dead_letters: summary.dead_lettered,
         dead_letters_allowed: run.session.recipe().cutover.max_dead_letters,
         verified: verified.is_some(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use segue_model::audit::Numbers;
 use segue_model::id::{SeqNo, Shard};
 
-use super::run::{Content, Entry, HEADER, Head, Run, RunError, seal_settled};
+use super::run::{Class, Content, Entry, HEADER, Head, Run, RunError, seal_settled};
 use crate::error::Error;
 
 /// The inventory of one shard, open for appending.
@@ -179,6 +179,27 @@ impl Inventory {
         }
     }
 
+    /// How many documents of the target those stand for that are held: of the written ones, and of the
+    /// refused ones, whose other documents may stand there.
+    pub fn count_made(&mut self) -> Result<(u64, u64), Error> {
+        let (mut left, mut made) = (self.held.clone(), (0, 0));
+        // What was noted of a number last is how it stands.
+        for place in self.places.clone().into_iter().rev() {
+            for entry in self.entries(place)?.into_iter().rev() {
+                if !left.remove(entry.seq_no) {
+                    continue;
+                }
+                let documents = entry.keys.map_or(1, |keys| keys.len() as u64);
+                match entry.class {
+                    Class::Written => made.0 += documents,
+                    Class::Refused => made.1 += documents,
+                    Class::Filtered => {}
+                }
+            }
+        }
+        Ok(made)
+    }
+
     fn read(&mut self, place: Place) -> std::io::Result<Content> {
         self.file.seek(SeekFrom::Start(place.offset + HEADER as u64))?;
         let mut payload = vec![0; place.head.length];
@@ -216,7 +237,8 @@ fn io(doing: &'static str, path: &Path, source: std::io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::run::Class;
+    use segue_transform::DocumentKey;
+
     use super::*;
 
     fn run(numbers: &[i64]) -> Run {
@@ -252,6 +274,25 @@ mod tests {
         drop(again);
         let third = Inventory::open(folder.path(), Shard(0), relied).unwrap().unwrap();
         assert_eq!(held(&third), [3, 14, 20, 21]);
+    }
+
+    #[test]
+    fn what_was_noted_last_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut inventory = Inventory::begin(folder.path(), Shard(0)).unwrap();
+        let key = |id: &str| DocumentKey { id: id.to_owned(), routing: None };
+        let mut first = Run::default();
+        first.push_keyed(SeqNo(1), ("a", None), Class::Written, &[key("a1"), key("a2")]);
+        first.push_keyed(SeqNo(2), ("b", None), Class::Written, &[key("b1")]);
+        first.push_keyed(SeqNo(3), ("c", None), Class::Filtered, &[]);
+        first.push_keyed(SeqNo(4), ("d", None), Class::Written, &[key("d1"), key("d2")]);
+        inventory.add(&first).unwrap();
+        let mut second = Run::default();
+        second.push_keyed(SeqNo(2), ("b", None), Class::Refused, &[key("b1"), key("b2")]);
+        inventory.add(&second).unwrap();
+        assert_eq!(inventory.count_made().unwrap(), (4, 2));
+        inventory.settle(&[SeqNo(4)]).unwrap();
+        assert_eq!(inventory.count_made().unwrap(), (2, 2));
     }
 
     #[test]

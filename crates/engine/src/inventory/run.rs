@@ -5,11 +5,13 @@
 //! ```
 //!
 //! All of a run lies in `(from, to]`. An entry in the payload: number as varint distance to the one
-//! before, class, flags, then id, routing and target ids as length-prefixed text. A settled number is
-//! its distance alone. All integers are little-endian.
+//! before, class, flags, then id, routing and, where the pipeline makes keys, these (their number, then
+//! id, flag and routing of each), as length-prefixed text. A settled number is its distance alone. All
+//! integers are little-endian.
 
 use segue_model::id::SeqNo;
 use segue_model::position::Window;
+use segue_transform::DocumentKey;
 use xxhash_rust::xxh3::xxh3_64;
 
 const ENTRIES: [u8; 4] = *b"SGR1";
@@ -18,7 +20,7 @@ const SETTLED: [u8; 4] = *b"SGS1";
 pub(super) const HEADER: usize = 36;
 
 const HAS_ROUTING: u8 = 1;
-const HAS_TARGETS: u8 = 2;
+const HAS_KEYS: u8 = 2;
 
 /// What became of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +58,8 @@ pub struct Entry {
     pub routing: Option<String>,
     /// What became of it.
     pub class: Class,
-    /// Its ids in the target; empty means the one id it has in the source.
-    pub target_ids: Vec<String>,
+    /// Its keys in the target, where the pipeline makes them; none = the one it has in the source.
+    pub keys: Option<Vec<DocumentKey>>,
 }
 
 /// A run, as it is collected.
@@ -103,10 +105,40 @@ pub enum RunError {
 impl Run {
     /// Adds a document. Numbers have to ascend.
     pub fn push(&mut self, seq_no: SeqNo, id: &str, routing: Option<&str>, class: Class) {
+        self.push_entry(seq_no, id, routing, class, 0);
+    }
+
+    /// Adds a document of a pipeline that makes keys. Numbers have to ascend.
+    pub fn push_keyed(
+        &mut self,
+        seq_no: SeqNo,
+        (id, routing): (&str, Option<&str>),
+        class: Class,
+        keys: &[DocumentKey],
+    ) {
+        self.push_entry(seq_no, id, routing, class, HAS_KEYS);
+        varint(&mut self.payload, keys.len() as u64);
+        for key in keys {
+            text(&mut self.payload, &key.id);
+            self.payload.push(u8::from(key.routing.is_some()));
+            if let Some(routing) = &key.routing {
+                text(&mut self.payload, routing);
+            }
+        }
+    }
+
+    fn push_entry(
+        &mut self,
+        seq_no: SeqNo,
+        id: &str,
+        routing: Option<&str>,
+        class: Class,
+        flags: u8,
+    ) {
         distance(&mut self.payload, self.numbers.last().copied(), seq_no);
         self.numbers.push(seq_no);
         self.payload.push(class.code());
-        self.payload.push(if routing.is_some() { HAS_ROUTING } else { 0 });
+        self.payload.push(flags | if routing.is_some() { HAS_ROUTING } else { 0 });
         text(&mut self.payload, id);
         if let Some(routing) = routing {
             text(&mut self.payload, routing);
@@ -243,13 +275,19 @@ impl<'a> Reader<'a> {
         let class = Class::of(class).ok_or(RunError::Damaged)?;
         let id = self.text()?;
         let routing = (flags & HAS_ROUTING != 0).then(|| self.text()).transpose()?;
-        let mut target_ids = Vec::new();
-        if flags & HAS_TARGETS != 0 {
-            for _ in 0..self.varint()? {
-                target_ids.push(self.text()?);
-            }
+        let keys = (flags & HAS_KEYS != 0).then(|| self.keys()).transpose()?;
+        Ok(Entry { seq_no, id, routing, class, keys })
+    }
+
+    fn keys(&mut self) -> Result<Vec<DocumentKey>, RunError> {
+        let mut keys = Vec::new();
+        for _ in 0..self.varint()? {
+            let id = self.text()?;
+            let [routed] = self.array()?;
+            let routing = (routed != 0).then(|| self.text()).transpose()?;
+            keys.push(DocumentKey { id, routing });
         }
-        Ok(Entry { seq_no, id, routing, class, target_ids })
+        Ok(keys)
     }
 }
 
@@ -281,14 +319,28 @@ mod tests {
     proptest! {
         #[test]
         fn a_run_gives_back_what_was_put_in(
-            documents in prop::collection::vec((0i64..1000, ".{0,80}", prop::option::of(".{0,9}"), 0u8..3), 1..40)
+            documents in prop::collection::vec(
+                (
+                    0i64..1000,
+                    ".{0,80}",
+                    prop::option::of(".{0,9}"),
+                    0u8..3,
+                    prop::option::of(prop::collection::vec((".{0,9}", prop::option::of(".{0,9}")), 0..4)),
+                ),
+                1..40,
+            )
         ) {
             let (mut run, mut expected, mut seq) = (Run::default(), Vec::new(), -1);
-            for (step, id, routing, class) in documents {
+            for (step, id, routing, class, keys) in documents {
                 seq += step + 1;
                 let class = Class::of(class).unwrap();
-                run.push(SeqNo(seq), &id, routing.as_deref(), class);
-                expected.push(Entry { seq_no: SeqNo(seq), id, routing, class, target_ids: vec![] });
+                let key = |(id, routing)| DocumentKey { id, routing };
+                let keys: Option<Vec<_>> = keys.map(|keys| keys.into_iter().map(key).collect());
+                match &keys {
+                    None => run.push(SeqNo(seq), &id, routing.as_deref(), class),
+                    Some(keys) => run.push_keyed(SeqNo(seq), (&id, routing.as_deref()), class, keys),
+                }
+                expected.push(Entry { seq_no: SeqNo(seq), id, routing, class, keys });
             }
             let numbers = run.numbers().to_vec();
             let window = Window { from: SeqNo(numbers[0].0 - 1), to: SeqNo(seq) };

@@ -127,7 +127,9 @@ impl Sides {
         let keys: Vec<_> =
             letters.iter().map(|l| (l.document.as_str(), l.routing.as_deref())).collect();
         let sources = self.fetch(self.source.as_ref(), &keys, full).await?;
-        let targets = self.fetch(self.target.as_ref(), &keys, full).await?;
+        // Under its own id there is nothing of it where the pipeline makes the keys.
+        let target = self.target.as_ref().filter(|_| !self.session.recipe().is_keyed());
+        let targets = self.fetch(target, &keys, full).await?;
         let looked = letters.iter().zip(sources.into_iter().zip(targets));
         looked
             .map(|(letter, (source, target))| {

@@ -19,7 +19,7 @@ use segue_model::id::{IndexName, SeqNo};
 use segue_model::letter::Standing;
 use segue_model::part::PartState;
 use segue_model::phase::Phase;
-use segue_transform::Worker;
+use segue_transform::{Document as Read, Worker};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -34,7 +34,8 @@ use crate::lookup::{Pinned, Pinning, pin};
 use crate::migrate::worse;
 use crate::part_run::PartRun;
 use crate::pass::{
-    Batch, Carrier, DeadLetter, DeadLetters, Settled, ShardCarrier, source_identity,
+    Batch, Carrier, DeadLetter, DeadLetters, Settled, ShardCarrier, noted as noted_keyed,
+    source_identity,
 };
 use crate::prepare::open_epoch;
 use crate::report::PartError;
@@ -122,7 +123,12 @@ async fn retry_part(
     let work = async {
         let mut journal = session.journal().read().await?;
         let pinned = pin(session, &mut journal, Pinning::Kept).await?;
-        if run.state.phase.is_switched() {
+        if run.state.phase.is_switched() && session.recipe().is_keyed() {
+            Err(no(
+                "its names have moved, and the pipeline makes keys: nothing says what an application \
+                 has done under them since; correct the documents in the target",
+            ))
+        } else if run.state.phase.is_switched() {
             After::open(&run, pinned, chosen).await?.retry(done).await
         } else {
             before(&mut run, pinned, chosen, done).await
@@ -303,15 +309,15 @@ impl Before<'_> {
         self.carrier.dead_letters().begin_retry(&letters, number).await?;
         let mut hits: Vec<_> = sent.iter().map(|(_, document)| hit(document)).collect();
         hits.sort_by_key(|hit| hit.seq_no);
-        let mut noted = Run::default();
-        for hit in &hits {
-            noted.push(SeqNo(hit.seq_no), &hit.id, hit.routing.as_deref(), Kind::Written);
+        let mut settled = Settled::of(hits.len());
+        if self.worker.is_keyed() {
+            settled.begin_fans(hits.len());
         }
+        let noted = self.noted(&hits)?;
         // Before any of it is sent: what is deleted later has to be found in the target.
         shard.note(&noted)?;
         shard.save().await?;
         session.drill("retry_noted")?;
-        let mut settled = Settled::of(hits.len());
         for (at, hit) in hits.iter().enumerate() {
             let (shard, shards) = (shard.shard(), self.carrier.shard_count());
             let lineage = self.carrier.lineage();
@@ -322,6 +328,10 @@ impl Before<'_> {
             }
         }
         self.carrier.sender().send(shard.shard(), &mut self.batch, &hits, &mut settled).await?;
+        settled.count_fans(0..hits.len());
+        if self.worker.is_keyed() {
+            shard.note(&noted_keyed(&hits, &settled, 0..hits.len()))?;
+        }
         session.drill("retry_sent")?;
         settled.keep(self.carrier.dead_letters()).await?;
         let outcome = settled.balance.clone();
@@ -340,6 +350,27 @@ impl Before<'_> {
         self.done.filtered += outcome.filtered();
         self.done.refused += outcome.dead_lettered();
         Ok(())
+    }
+}
+
+impl Before<'_> {
+    /// What is noted of `hits` before anything of them is sent.
+    fn noted(&mut self, hits: &[Hit<'_>]) -> Result<Run, Error> {
+        let (mut noted, mut sources, mut made) = (Run::default(), Vec::new(), Vec::new());
+        for hit in hits {
+            let (number, routing) = (SeqNo(hit.seq_no), hit.routing.as_deref());
+            if !self.worker.is_keyed() {
+                noted.push(number, &hit.id, routing, Kind::Written);
+                continue;
+            }
+            sources.clear();
+            let read = Read { id: &hit.id, routing, source: hit.source };
+            // What is made of nothing is settled below.
+            self.worker.make(read, &mut sources, &mut made)?;
+            let keys: Vec<_> = made.drain(..).map(|made| made.key).collect();
+            noted.push_keyed(number, (&hit.id, routing), Kind::Written, &keys);
+        }
+        Ok(noted)
     }
 }
 

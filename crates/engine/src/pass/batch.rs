@@ -17,7 +17,7 @@ use segue_model::journal::VerifySummary;
 use segue_model::recipe::Limits;
 use segue_model::stamp::Stamp;
 use segue_model::version::{Incarnation, Version};
-use segue_transform::{Document, Outcome, Worker};
+use segue_transform::{Document, DocumentKey, Made, Outcome, Worker};
 
 use super::dead_letter::{DeadLetter, DeadLetters};
 use super::lane::REFUSED;
@@ -47,11 +47,20 @@ pub(crate) struct Batch {
     pub body: BulkBody,
     /// What stands in it.
     pub items: Vec<Item>,
+    room: Room,
+}
+
+/// Where documents are made that get keys.
+#[derive(Debug, Default)]
+struct Room {
+    sources: Vec<u8>,
+    made: Vec<Made>,
 }
 
 impl Batch {
     pub(crate) fn new(bytes: usize) -> Batch {
-        Batch { body: BulkBody::with_capacity(bytes), items: Vec::new() }
+        let body = BulkBody::with_capacity(bytes);
+        Batch { body, items: Vec::new(), room: Room::default() }
     }
 
     /// Whether it is to be sent before anything is added.
@@ -69,6 +78,9 @@ impl Batch {
         stamp: Stamp,
         settled: &mut Settled,
     ) -> Result<(), Error> {
+        if worker.is_keyed() {
+            return self.put_keyed(worker, shard, (number, hit), stamp, settled);
+        }
         let begin = self.body.bytes();
         let out = self.body.begin_index(&hit.id, hit.routing.as_deref(), stamp.version().0);
         let document =
@@ -81,14 +93,48 @@ impl Batch {
             }
             Outcome::Filtered { reason } => {
                 self.body.cancel();
-                settled.balance.filter(&reason);
-                settled.classes[number] = Kind::Filtered;
+                settled.filtered(number, &reason);
             }
             Outcome::Refused { reason } => {
                 self.body.cancel();
-                settled.balance.dead_letter(REFUSED);
-                settled.classes[number] = Kind::Refused;
-                settled.refuse(dead_letter(shard, hit, REFUSED, &reason));
+                settled.refused(number, dead_letter(shard, hit, REFUSED, &reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// The documents that are made of one stand in one batch.
+    fn put_keyed(
+        &mut self,
+        worker: &mut Worker,
+        shard: Shard,
+        (number, hit): (usize, &Hit<'_>),
+        stamp: Stamp,
+        settled: &mut Settled,
+    ) -> Result<(), Error> {
+        let Room { sources, made } = &mut self.room;
+        sources.clear();
+        made.clear();
+        let document =
+            Document { id: &hit.id, routing: hit.routing.as_deref(), source: hit.source };
+        match worker.make(document, sources, made)? {
+            Outcome::Filtered { reason } => settled.filtered(number, &reason),
+            Outcome::Refused { reason } => {
+                settled.refused(number, dead_letter(shard, hit, REFUSED, &reason));
+            }
+            Outcome::Written => {
+                for Made { key, range } in made.drain(..) {
+                    let begin = self.body.bytes();
+                    let routing = key.routing.as_deref();
+                    let out = self.body.begin_index(&key.id, routing, stamp.version().0);
+                    out.extend_from_slice(&sources[range]);
+                    self.body.finish();
+                    let range = begin..self.body.bytes();
+                    self.items.push(Item { hit: number, stamp, range });
+                    if let Some(fan) = settled.fans.get_mut(number) {
+                        fan.keys.push(key);
+                    }
+                }
             }
         }
         Ok(())
@@ -103,7 +149,18 @@ pub(crate) struct Settled {
     pub batches: u64,
     /// The class of each hit of the page at hand; written unless said otherwise.
     pub classes: Vec<Kind>,
+    /// What is made of each hit of the page at hand, where the pipeline makes keys.
+    pub fans: Vec<Fan>,
     letter_bytes: usize,
+}
+
+/// What is made of one document.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fan {
+    /// The keys of its documents.
+    pub keys: Vec<DocumentKey>,
+    /// Whether one of them was not there before.
+    pub applied: bool,
 }
 
 /// How much of dead letters is held before they are kept, in bytes.
@@ -113,6 +170,46 @@ impl Settled {
     /// Nothing yet of so many documents.
     pub(crate) fn of(documents: usize) -> Settled {
         Settled { classes: vec![Kind::Written; documents], ..Settled::default() }
+    }
+
+    /// Nothing yet of a page of so many documents, of a pipeline that makes keys.
+    pub(crate) fn begin_fans(&mut self, documents: usize) {
+        self.classes = vec![Kind::Written; documents];
+        self.fans = vec![Fan::default(); documents];
+    }
+
+    fn filtered(&mut self, number: usize, reason: &str) {
+        self.balance.filter(reason);
+        self.classes[number] = Kind::Filtered;
+    }
+
+    fn refused(&mut self, number: usize, letter: DeadLetter) {
+        self.balance.dead_letter(REFUSED);
+        self.classes[number] = Kind::Refused;
+        self.refuse(letter);
+    }
+
+    /// Items were written. Of what is made of one document the balance counts that alone, in the end.
+    fn applied(&mut self, items: &[Item]) {
+        if self.fans.is_empty() {
+            self.balance.written += items.len() as u64;
+        }
+        for item in items {
+            if let Some(fan) = self.fans.get_mut(item.hit) {
+                fan.applied = true;
+            }
+        }
+    }
+
+    /// Counts the documents of `numbers`, of which everything that was made is settled.
+    pub(crate) fn count_fans(&mut self, numbers: Range<usize>) {
+        for number in numbers {
+            match (self.classes.get(number), self.fans.get(number)) {
+                (Some(Kind::Written), Some(fan)) if fan.applied => self.balance.written += 1,
+                (Some(Kind::Written), Some(_)) => self.balance.already_there += 1,
+                _ => {}
+            }
+        }
     }
 
     fn refuse(&mut self, letter: DeadLetter) {
@@ -192,7 +289,7 @@ impl Sender<'_> {
                         usize::try_from(length).unwrap_or(0),
                         sent.elapsed(),
                     );
-                    settled.balance.written += items.len() as u64;
+                    settled.applied(&items);
                     self.tell(items.len() as u64, length);
                     continue;
                 }
@@ -248,10 +345,10 @@ impl Sender<'_> {
         let (mut left, mut why) = (Vec::new(), None);
         for (item, outcome) in items.iter().zip(outcomes) {
             match outcome {
-                ItemOutcome::Applied => settled.balance.written += 1,
+                ItemOutcome::Applied => settled.applied(std::slice::from_ref(item)),
                 ItemOutcome::Conflict { current } => {
                     self.judge_conflict(item, current, hits)?;
-                    settled.balance.already_there += 1;
+                    settled.balance.already_there += u64::from(settled.fans.is_empty());
                 }
                 ItemOutcome::Throttled { reason } => {
                     left.push(item.clone());
@@ -352,6 +449,11 @@ struct Refused<'a> {
 
 impl Refused<'_> {
     fn settle(&self, hits: &[Hit<'_>], kind: &str, reason: &str, settled: &mut Settled) {
+        let class = settled.classes.get(self.item.hit);
+        if !settled.fans.is_empty() && class == Some(&Kind::Refused) {
+            // Another document that was made of it was refused before.
+            return;
+        }
         settled.balance.dead_letter(kind);
         if let Some(class) = settled.classes.get_mut(self.item.hit) {
             *class = Kind::Refused;

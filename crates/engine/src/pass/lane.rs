@@ -52,10 +52,10 @@ pub(super) async fn work(carrier: Arc<Carrier>, number: u32) -> Result<Passed, E
     Ok(lane.passed)
 }
 
-struct Lane<'a> {
-    carrier: &'a Carrier,
+pub(super) struct Lane<'a> {
+    pub(super) carrier: &'a Carrier,
     worker: Worker,
-    batch: Batch,
+    pub(super) batch: Batch,
     pages: PageReader,
     passed: Passed,
 }
@@ -67,6 +67,12 @@ impl Lane<'_> {
         while let Some(from) = after {
             let turned = self.pages.turn(shard.shard(), from, window.to).await?;
             let hits: Vec<_> = turned.page.hits().collect();
+            if self.worker.is_keyed() {
+                self.write_keyed(shard, &hits, &mut settled).await?;
+                settled.keep_many(&self.carrier.dead_letters).await?;
+                after = turned.next;
+                continue;
+            }
             // Before any of it is sent, so that the inventory holds all that the target may hold.
             shard.note(&noted(hits.iter().map(|hit| (hit, Kind::Written))))?;
             self.write(shard.shard(), &hits, &mut settled).await?;
@@ -124,7 +130,7 @@ impl Lane<'_> {
     }
 
     /// Transforms one document into the batch, or settles it.
-    fn put(
+    pub(super) fn put(
         &mut self,
         shard: Shard,
         number: usize,

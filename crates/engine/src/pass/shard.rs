@@ -236,6 +236,11 @@ impl ShardCarrier {
         self.state().inventory.entries(place)
     }
 
+    /// How many documents of the target it stands for: of the written ones, and of the refused ones.
+    pub(crate) fn count_made(&self) -> Result<(u64, u64), Error> {
+        self.state().inventory.count_made()
+    }
+
     /// Notes that `numbers`, ascending, need no further look.
     pub(crate) fn settle(&self, numbers: &[SeqNo]) -> Result<(), Error> {
         self.state().inventory.settle(numbers)

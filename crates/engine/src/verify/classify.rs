@@ -1,6 +1,6 @@
 //! The closer look at the operations in which the two digests differ: which document, and how.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use segue_cluster::{Fetch, Hit};
 use segue_model::digest::OpRange;
@@ -78,7 +78,9 @@ pub(super) async fn classify(
     for suspect in &suspects.kept {
         unmatched.push(suspect.clone());
     }
-    if by_id {
+    if carrier.program().is_keyed() {
+        look.not_made(&unmatched, &mut found).await?;
+    } else if by_id {
         look.unmatched(&unmatched, &mut found).await?;
     } else {
         look.not_in_source(&unmatched, &mut found).await?;
@@ -131,6 +133,8 @@ fn in_ranges(ranges: &[OpRange], op: Op) -> bool {
 struct Wanted {
     id: String,
     routing: Option<String>,
+    /// Id and routing of the document of the source that it is made of.
+    of: (String, Option<String>),
     seq_no: SeqNo,
     stamp: Stamp,
     hash: u128,
@@ -163,12 +167,16 @@ impl Visitor for InRanges {
         }
         // Incomplete documents were named by the first look already.
         let mut named_before = Divergences::default();
-        if let Expected::Present(hash) = self.projector.project(hit, &mut named_before)? {
-            let routing = hit.routing.as_ref().map(ToString::to_string);
-            let (id, seq_no) = (hit.id.to_string(), SeqNo(hit.seq_no));
-            let stamp = self.matching.stamp(shard, hit)?;
-            let key = (op, id.clone(), routing.clone());
-            self.documents.insert(key, Wanted { id, routing, seq_no, stamp, hash });
+        if let Expected::Present = self.projector.project(hit, &mut named_before)? {
+            let of = (hit.id.to_string(), hit.routing.as_ref().map(ToString::to_string));
+            let (seq_no, stamp) = (SeqNo(hit.seq_no), self.matching.stamp(shard, hit)?);
+            let Self { projector, documents, .. } = self;
+            projector.each(hit, |(id, routing, hash)| {
+                let (id, routing) = (id.to_owned(), routing.map(str::to_owned));
+                let key = (op, id.clone(), routing.clone());
+                let of = of.clone();
+                documents.insert(key, Wanted { id, routing, of, seq_no, stamp, hash });
+            });
         }
         Ok(())
     }
@@ -238,13 +246,30 @@ impl Look<'_> {
 
     /// Documents of the source whose operation the target does not hold.
     async fn not_in_target(&self, missing: Vec<Wanted>, found: &mut Found) -> Result<(), Error> {
+        let keyed = self.carrier.program().is_keyed();
+        let mut refused_ones = HashSet::new();
         for some in missing.chunks(LOOK_UP) {
+            let of: Vec<_> = some.iter().map(|w| (w.of.0.as_str(), w.of.1.as_deref())).collect();
+            let letters = self.carrier.dead_letters().find(&of).await?;
             let keys: Vec<_> = some.iter().map(|w| (w.id.as_str(), w.routing.as_deref())).collect();
-            let letters = self.carrier.dead_letters().find(&keys).await?;
             let documents = self.look_up(self.target, &keys, false).await?;
             for ((wanted, letter), document) in some.iter().zip(letters).zip(documents) {
                 let refused = letter.is_some_and(|letter| letter.seq_no == wanted.seq_no);
                 match document {
+                    // A letter is of a document of the source, whatever is made of that.
+                    _ if refused && keyed => {
+                        let once = refused_ones.insert(&wanted.of);
+                        found.dead_lettered += u64::from(once);
+                    }
+                    Some(document) if keyed => {
+                        let there = wanted.stamp.beside(Version(document.version));
+                        let (id, at) = (&wanted.of.0, wanted.seq_no);
+                        let detail = format!(
+                            "made of {id:?} at {at}, and the target holds {there}: of another document, \
+                             or of another state of this one"
+                        );
+                        found.divergences.push(DivergenceClass::Duplicate, &wanted.id, detail);
+                    }
                     Some(document) => {
                         let version = wanted.stamp.beside(Version(document.version));
                         let detail =
@@ -312,7 +337,7 @@ impl Look<'_> {
         self.positions.iter().copied().max()
     }
 
-    fn will_audit(&self, version: Version) -> bool {
+    pub(super) fn will_audit(&self, version: Version) -> bool {
         matches!(version.origin(), Origin::Ours(was) if self.carrier.will_audit(was))
     }
 

@@ -5,7 +5,7 @@ use segue_model::digest::Digest;
 use segue_model::id::{IndexName, Shard};
 use segue_model::journal::VerifySummary;
 use segue_model::version::{Op, Origin, Version};
-use segue_transform::{Document, Outcome, Worker, has_fields};
+use segue_transform::{Document, Made, Outcome, Worker, has_fields};
 
 use super::fingerprint::fingerprint;
 use super::matching::Matching;
@@ -18,10 +18,10 @@ use crate::scan::Visitor;
 /// How many documents that cannot be matched by operation are kept for a closer look.
 const SUSPECTS: usize = 10_000;
 
-/// What the source says a document of the target is to be.
+/// What the source says of a document in the target.
 pub(super) enum Expected {
-    /// It is to stand there, with this fingerprint.
-    Present(u128),
+    /// What is made of it is to stand there: [`Projector::each`] shows it.
+    Present,
     /// The recipe leaves it out.
     Filtered,
     /// The pipeline refuses it: a dead letter.
@@ -32,8 +32,12 @@ pub(super) enum Expected {
 pub(super) struct Projector {
     worker: Worker,
     out: Vec<u8>,
+    made: Vec<Made>,
     required: Vec<segue_model::recipe::Path>,
 }
+
+/// A document that is to stand in the target: id, routing and fingerprint.
+pub(super) type Due<'a> = (&'a str, Option<&'a str>, u128);
 
 impl Projector {
     pub(super) fn new(carrier: &Carrier) -> Projector {
@@ -42,7 +46,8 @@ impl Projector {
             Way::Forward => carrier.session().recipe().verify.required.clone(),
             Way::Back => Vec::new(),
         };
-        Projector { worker: carrier.program().worker(), out: Vec::new(), required }
+        let worker = carrier.program().worker();
+        Projector { worker, out: Vec::new(), made: Vec::new(), required }
     }
 
     pub(super) fn project(
@@ -51,19 +56,43 @@ impl Projector {
         divergences: &mut Divergences,
     ) -> Result<Expected, Error> {
         self.out.clear();
+        self.made.clear();
         let routing = hit.routing.as_deref();
         let document = Document { id: &hit.id, routing, source: hit.source };
-        Ok(match self.worker.apply(document, &mut self.out)? {
+        let outcome = match self.worker.is_keyed() {
+            true => self.worker.make(document, &mut self.out, &mut self.made)?,
+            false => self.worker.apply(document, &mut self.out)?,
+        };
+        Ok(match outcome {
             Outcome::Written => {
-                if let Some(field) = has_fields(&self.out, &self.required) {
-                    let detail = format!("required field {field} is missing or null");
-                    divergences.push(DivergenceClass::Incomplete, &hit.id, detail);
+                let mut check = |source: &[u8]| {
+                    if let Some(field) = has_fields(source, &self.required) {
+                        let detail = format!("required field {field} is missing or null");
+                        divergences.push(DivergenceClass::Incomplete, &hit.id, detail);
+                    }
+                };
+                match self.worker.is_keyed() {
+                    true => self.made.iter().for_each(|made| check(&self.out[made.range.clone()])),
+                    false => check(&self.out),
                 }
-                Expected::Present(fingerprint(&hit.id, routing, &self.out))
+                Expected::Present
             }
             Outcome::Filtered { .. } => Expected::Filtered,
             Outcome::Refused { .. } => Expected::Refused,
         })
+    }
+
+    /// Shows each document that is to stand in the target for `hit`, which was projected last.
+    pub(super) fn each(&self, hit: &Hit<'_>, mut show: impl FnMut(Due<'_>)) {
+        if !self.worker.is_keyed() {
+            let routing = hit.routing.as_deref();
+            return show((&hit.id, routing, fingerprint(&hit.id, routing, &self.out)));
+        }
+        for Made { key, range } in &self.made {
+            let routing = key.routing.as_deref();
+            let source = &self.out[range.clone()];
+            show((&key.id, routing, fingerprint(&key.id, routing, source)));
+        }
     }
 }
 
@@ -95,10 +124,13 @@ impl Visitor for SourceSide {
         self.teller.seen += 1;
         self.summary.source += 1;
         match self.projector.project(hit, &mut self.divergences)? {
-            Expected::Present(hash) => {
+            Expected::Present => {
                 let place = self.matching.of_source(shard, hit)?;
-                // The scan ends at the positions, so no operation lies above the highest.
-                self.digest.add(place, self.matching.weigh(hash, hit.version));
+                let Self { projector, matching, digest, .. } = self;
+                projector.each(hit, |(_, _, hash)| {
+                    // The scan ends at the positions, so no operation lies above the highest.
+                    digest.add(place, matching.weigh(hash, hit.version));
+                });
             }
             Expected::Filtered => self.summary.filtered += 1,
             Expected::Refused => self.summary.dead_lettered += 1,

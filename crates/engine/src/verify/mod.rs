@@ -11,6 +11,7 @@ mod classify;
 mod compare;
 mod fingerprint;
 mod matching;
+mod not_made;
 mod redirected;
 mod unmatched;
 mod window;
@@ -54,7 +55,7 @@ pub enum DivergenceClass {
     Foreign,
     /// A required field is missing or null.
     Incomplete,
-    /// Two records of files have the same id.
+    /// Two documents of the source, or two records of files, have the same id in the target.
     Duplicate,
 }
 

@@ -175,7 +175,7 @@ fn is_wanted(projector: &mut Projector, document: &Found) -> Result<bool, Error>
         source: source.as_bytes(),
     };
     let mut named_before = Divergences::default();
-    Ok(matches!(projector.project(&hit, &mut named_before)?, Expected::Present(_)))
+    Ok(matches!(projector.project(&hit, &mut named_before)?, Expected::Present))
 }
 
 /// Documents of the target that stand for one of the source: those up to the cursor, and of those above

@@ -123,7 +123,13 @@ impl Shape {
                 self.written.clear();
                 self.scripted = true;
             }
-            Step::Convert(_)
+            Step::Explode(explode) => {
+                self.remove(&explode.field.dotted());
+                self.write(explode.into.dotted());
+            }
+            Step::Id(_)
+            | Step::Routing(_)
+            | Step::Convert(_)
             | Step::Filter(_)
             | Step::Date(_)
             | Step::Split(_)

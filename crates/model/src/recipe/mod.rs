@@ -25,12 +25,14 @@ mod node;
 mod path;
 mod read;
 mod read_files;
+mod read_keys;
 mod read_step;
 mod read_values;
 mod schema;
 mod show;
 mod source;
 mod step;
+mod step_keys;
 mod step_values;
 mod units;
 mod verify;
@@ -55,6 +57,7 @@ pub use step::{
     AsOf, Convert, ConvertKind, Copy, CopyField, CopyFrom, CopyPath, Filter, FilterWhen, Lookup,
     Multiple, OnMissing, Order, Predicate, Remove, Rename, Root, Set, Step,
 };
+pub use step_keys::{Explode, KeyError, KeyPiece, KeyTemplate, OnEmpty, RoutingRule};
 pub use step_values::{
     Date, DateRule, Defaults, Join, MapValues, Otherwise, Script, Split, SplitRule, Truncate,
     ValueTable,
@@ -130,6 +133,19 @@ impl Recipe {
     #[must_use]
     pub fn enriches_in_place(&self) -> bool {
         !self.pipeline.is_empty() && !self.cutover.enriched_for().is_zero()
+    }
+
+    /// Whether the pipeline makes ids or routings of its own, or several documents of one.
+    #[must_use]
+    pub fn is_keyed(&self) -> bool {
+        let keyed = |step: &Step| matches!(step, Step::Explode(_) | Step::Id(_) | Step::Routing(_));
+        self.pipeline.iter().any(keyed)
+    }
+
+    /// Whether the pipeline makes any number of documents of one.
+    #[must_use]
+    pub fn fans_out(&self) -> bool {
+        self.pipeline.iter().any(|step| matches!(step, Step::Explode(_)))
     }
 
     /// The lookups of the pipeline, in order.

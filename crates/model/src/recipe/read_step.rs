@@ -4,15 +4,15 @@ use super::cursor::{self, Fields, Lists};
 use super::error::{ErrorKind, Fault, Place, nearest};
 use super::node::{Key, Node, Value};
 use super::read::{Scope, template};
-use super::read_values;
 use super::{
     AsOf, Convert, ConvertKind, Copy, CopyField, CopyFrom, CopyPath, Filter, FilterWhen, Json,
     Lookup, Multiple, OnMissing, Order, Path, Predicate, Remove, Rename, Root, Set, Step,
 };
+use super::{read_keys, read_values};
 
-const STEPS: [&str; 14] = [
+const STEPS: [&str; 17] = [
     "lookup", "copy", "set", "default", "rename", "remove", "convert", "date", "split", "join",
-    "map", "truncate", "filter", "script",
+    "map", "truncate", "filter", "script", "explode", "id", "routing",
 ];
 
 /// What copied paths call the document itself.
@@ -28,12 +28,38 @@ struct Progress<'a> {
     lookups: Vec<(String, bool)>,
     /// Fields written so far, with the line.
     written: Vec<(Path, u64)>,
+    /// Steps that make documents or their keys, with the line.
+    keyed: Vec<(String, u64)>,
 }
 
 pub(super) fn pipeline(node: Node, scope: &Scope) -> Result<Vec<Step>, Fault> {
-    let mut progress = Progress { scope, lookups: Vec::new(), written: Vec::new() };
+    let mut progress =
+        Progress { scope, lookups: Vec::new(), written: Vec::new(), keyed: Vec::new() };
     let steps = cursor::list(node, "`pipeline`")?;
-    steps.into_iter().map(|node| progress.step(node)).collect()
+    let (steps, places): (Vec<_>, Vec<_>) = steps
+        .into_iter()
+        .map(|node| {
+            let at = node.at;
+            (node, at)
+        })
+        .unzip();
+    let steps = steps.into_iter().map(|node| progress.step(node)).collect::<Result<Vec<_>, _>>()?;
+    check_keys(&steps, &places)?;
+    Ok(steps)
+}
+
+/// Documents that are made of one have to have ids of their own.
+fn check_keys(steps: &[Step], places: &[Place]) -> Result<(), Fault> {
+    let explode = steps.iter().position(|step| matches!(step, Step::Explode(_)));
+    let named = steps.iter().any(|step| matches!(step, Step::Id(_)));
+    match explode.and_then(|at| places.get(at)).filter(|_| !named) {
+        None => Ok(()),
+        Some(at) => {
+            let summary = "`explode` makes several documents of one, and no step makes their ids";
+            Err(Fault::new(ErrorKind::MissingKey, *at, summary)
+                .hint("end the pipeline with `- id: \"{_id}-{FIELD}\"`, with what differs in them"))
+        }
+    }
 }
 
 impl Progress<'_> {
@@ -46,6 +72,7 @@ impl Progress<'_> {
             return Err(Fault::new(ErrorKind::BadValue, at, "a step has exactly one key")
                 .hint("each step starts with its own dash"));
         };
+        self.check_order(&key)?;
         Ok(match key.name.as_str() {
             "lookup" => Step::Lookup(self.lookup(body)?),
             "copy" => Step::Copy(self.copy(body)?),
@@ -63,6 +90,9 @@ impl Progress<'_> {
             "default" => Step::Default(read_values::defaults(body)?),
             "truncate" => Step::Truncate(read_values::truncate(body)?),
             "script" => Step::Script(read_values::script(body)?),
+            "explode" => Step::Explode(read_keys::explode(body)?),
+            "id" => Step::Id(read_keys::template(body, "`id`")?),
+            "routing" => Step::Routing(read_keys::routing(body)?),
             other => {
                 let summary = format!("unknown step `{other}`");
                 return Err(
@@ -70,6 +100,34 @@ impl Progress<'_> {
                 );
             }
         })
+    }
+
+    /// Keys are made of finished documents, and rows are found for documents that were read.
+    fn check_order(&mut self, key: &Key) -> Result<(), Fault> {
+        let name = key.name.as_str();
+        let bad = |summary: String| Fault::new(ErrorKind::BadValue, key.at, summary);
+        if let Some((other, line)) = self.keyed.iter().find(|(other, _)| other == name) {
+            return Err(bad(format!("there is a step `{other}` already, in line {line}"))
+                .hint("a pipeline has one of them"));
+        }
+        let last = |(step, _): &&(String, u64)| step == "id" || step == "routing";
+        if let (Some((other, _)), false) =
+            (self.keyed.iter().find(last), matches!(name, "id" | "routing"))
+        {
+            return Err(bad(format!("`{name}` can't follow `{other}`"))
+                .cause("keys are made of what a document is in the end")
+                .hint(format!("put `{other}` last")));
+        }
+        if name == "lookup" && !self.keyed.is_empty() {
+            return Err(bad("`lookup` can't follow `explode`".to_owned())
+                .hint("look up before; what is copied from the row goes into every document"));
+        }
+        if matches!(name, "explode" | "id" | "routing") {
+            self.keyed.push((name.to_owned(), key.at.line));
+            // Rows belong to the document that was read.
+            self.lookups.clear();
+        }
+        Ok(())
     }
 
     fn lookup(&mut self, node: Node) -> Result<Lookup, Fault> {

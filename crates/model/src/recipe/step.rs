@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Date, Defaults, Join, Json, MapValues, NameTemplate, Path, Script, Split, Truncate};
+use super::{
+    Date, Defaults, Explode, Join, Json, KeyTemplate, MapValues, NameTemplate, Path, RoutingRule,
+    Script, Split, Truncate,
+};
 
 /// One step. Steps run in the order of the recipe.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +38,12 @@ pub enum Step {
     Truncate(Truncate),
     /// Runs a script.
     Script(Script),
+    /// Makes one document of each value of a list.
+    Explode(Explode),
+    /// Makes the id. Only `Routing` follows it.
+    Id(KeyTemplate),
+    /// Makes the routing. Only `Id` follows it.
+    Routing(RoutingRule),
 }
 
 /// Finds the row of another index that belongs to the document.

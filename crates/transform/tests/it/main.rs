@@ -4,6 +4,7 @@
 
 mod bytes;
 mod invenio;
+mod keys;
 mod lookups;
 mod ops;
 mod properties;

@@ -78,6 +78,20 @@ pub(super) fn step() -> Value {
                     ),
                 ),
                 ("filter", filter()),
+                ("explode", explode()),
+                (
+                    "id",
+                    key_template(
+                        "The id of the document that is made: fields in braces. `{_id}` is the id that the document had. Stands last, with `routing`.",
+                    ),
+                ),
+                (
+                    "routing",
+                    one_of(
+                        "The routing of the document that is made: fields in braces, or `none`. Stands last, with `id`.",
+                        [json!({ "const": "none" }), key_template("Fields in braces.")],
+                    ),
+                ),
                 (
                     "script",
                     of(
@@ -286,6 +300,33 @@ fn table() -> Value {
     );
     schema["not"] = json!({ "required": ["default", "otherwise"] });
     schema
+}
+
+fn explode() -> Value {
+    keyed(
+        "Makes one document of each value of a list. Needs an `id` at the end of the pipeline.",
+        &["field"],
+        [
+            (
+                "field",
+                reference("path", "The field that holds the list. It is gone from what is made."),
+            ),
+            ("as", reference("path", "The field that takes the value; by default the same.")),
+            (
+                "on_empty",
+                choice(
+                    "What happens to a document without any value there: it is left out, or becomes a dead letter.",
+                    &["filter", "dead_letter"],
+                    Some("filter"),
+                ),
+            ),
+        ],
+    )
+}
+
+/// A text with at least one pair of braces.
+fn key_template(description: &str) -> Value {
+    of(description, spelled(r"^[^{}]*\{[^{}]+\}.*$"))
 }
 
 fn filter() -> Value {

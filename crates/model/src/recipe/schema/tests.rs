@@ -170,6 +170,7 @@ fn mappings() -> Vec<(&'static str, String)> {
             "/properties/pipeline/items/properties/map/additionalProperties",
             step(&format!("map: {{ a: {{ {key} }} }}")),
         ),
+        ("/properties/pipeline/items/properties/explode", step(&format!("explode: {{ {key} }}"))),
         ("/properties/pipeline/items/properties/filter", step(&format!("filter: {{ {key} }}"))),
         (
             "/properties/pipeline/items/properties/filter/properties/drop_if",
@@ -231,6 +232,10 @@ fn choices() -> Vec<(&'static str, String)> {
         (
             "/properties/pipeline/items/properties/lookup/properties/multiple/properties/order",
             lookup(&format!("multiple: {{ sort: s, order: {STRANGER} }}")),
+        ),
+        (
+            "/properties/pipeline/items/properties/explode/properties/on_empty",
+            step(&format!("explode: {{ field: l, on_empty: {STRANGER} }}")),
         ),
         (
             "/properties/pipeline/items/properties/convert/additionalProperties",
