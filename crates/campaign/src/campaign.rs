@@ -174,6 +174,8 @@ pub fn campaign(options: &Options) -> anyhow::Result<Outcome> {
         redirect: knows_redirect(options)?,
         mode: options.mode,
         versioned: options.versioned,
+        // What is planted is a document under its own id.
+        fan_out: options.plant.is_none(),
         surroundings: ground.surroundings(options.node_kills, options.stragglers),
     };
     talk(&format!(

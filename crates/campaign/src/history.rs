@@ -118,6 +118,15 @@ impl History {
         }
     }
 
+    /// What was done to the document in one place only; a write without an answer may have been in either.
+    pub(crate) fn of(&self, place: Place) -> History {
+        let there = |outcome: Outcome| match outcome {
+            Outcome::Acknowledged(at) | Outcome::Missing(at) => at == place || at == Place::Either,
+            Outcome::Refused | Outcome::Conflicted | Outcome::Unknown => true,
+        };
+        History { steps: self.steps.iter().filter(|(_, end)| there(*end)).cloned().collect() }
+    }
+
     fn possible(&self, pipeline: Pipeline) -> Possible {
         let mut possible = Possible { states: vec![None], wrong: None };
         for (op, outcome) in &self.steps {

@@ -7,6 +7,7 @@
 
 mod campaign;
 mod conduct;
+mod fan_out;
 mod faults;
 mod ground;
 mod history;

@@ -20,14 +20,16 @@ pub(crate) enum Pipeline {
     Filter,
     /// Both.
     EnrichAndFilter,
+    /// One document for each of the document's parts.
+    FanOut,
 }
 
 /// Rows that a lookup can find: `k0` to `k39`. Documents also refer to others.
 pub(crate) const ROWS: u64 = 40;
 
 impl Pipeline {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::None, Self::Set, Self::Enrich, Self::Filter, Self::EnrichAndFilter];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::None, Self::Set, Self::Enrich, Self::Filter, Self::EnrichAndFilter, Self::FanOut];
 
     pub(crate) fn enriches(self) -> bool {
         matches!(self, Self::Enrich | Self::EnrichAndFilter)
@@ -38,11 +40,15 @@ impl Pipeline {
     }
 
     pub(crate) fn sets(self) -> bool {
-        !matches!(self, Self::None | Self::Filter)
+        !matches!(self, Self::None | Self::Filter | Self::FanOut)
     }
 
-    /// The document as the new index must hold it; `None`: left out.
+    /// The document as the new index must hold it, put together again if it became several; `None`: left
+    /// out.
     pub(crate) fn migrate(self, fields: &Fields) -> Option<Fields> {
+        if self == Self::FanOut && fields.get("parts").is_none_or(|parts| *parts == json!([])) {
+            return None;
+        }
         if self.filters() && fields.get("robot") == Some(&json!(true)) {
             return None;
         }

@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::oracle::{ROWS, publisher};
+use crate::oracle::{Pipeline, ROWS, publisher};
 use crate::scenario::{Mode, OldName, Scenario};
+
+/// What stands between the id of a document and the part that one was made of.
+pub(crate) const MADE: char = '+';
 
 /// Names of a run, all with its prefix.
 #[derive(Debug, Clone)]
@@ -60,6 +63,11 @@ pub(crate) fn text(scenario: &Scenario, names: &Names) -> String {
     if scenario.pipeline.sets() {
         steps.push(json!({ "set": { "schema": 2 } }));
     }
+    let fans_out = scenario.pipeline == Pipeline::FanOut;
+    if fans_out {
+        steps.push(json!({ "explode": { "field": "parts", "as": "part" } }));
+        steps.push(json!({ "id": format!("{{_id}}{MADE}{{part}}") }));
+    }
     let mut target = json!({ "index": "{source}-v2" });
     if let Some(shards) = scenario.target_shards {
         target["settings"] = json!({ "number_of_shards": shards });
@@ -68,7 +76,8 @@ pub(crate) fn text(scenario: &Scenario, names: &Names) -> String {
         target["versions"] = json!("preserve");
     }
     let mut cutover = json!({
-        "mode": scenario.mode.word(), "max_pause": "20s", "after_switch": "target_accepts_both"
+        "mode": scenario.mode.word(), "max_pause": "20s",
+        "after_switch": if fans_out { "writers_send_new_shape" } else { "target_accepts_both" }
     });
     if scenario.mode == Mode::Redirect {
         cutover["writers"] = json!("index_only");

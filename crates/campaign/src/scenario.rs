@@ -103,6 +103,8 @@ pub(crate) struct Bounds {
     pub mode: Option<Mode>,
     /// Whether every workload gives versions itself.
     pub versioned: bool,
+    /// Whether documents may become several.
+    pub fan_out: bool,
     /// Nodes of the cluster, and whether they can be killed.
     pub surroundings: Surroundings,
 }
@@ -150,6 +152,14 @@ impl Scenario {
             // calls that a conflict: its answer proves nothing.
             attempts.iter_mut().for_each(|attempt| attempt.node = None);
         }
+        let mode = *pick(&mut rng, modes);
+        let pipelines: Vec<_> = Pipeline::ALL
+            .into_iter()
+            .filter(|pipeline| {
+                let plain = mode == Mode::Block && !workload.versioned && bounds.fan_out;
+                plain || *pipeline != Pipeline::FanOut
+            })
+            .collect();
         let replicas = if rng.u8(..5) == 0 { 0 } else { most };
         Self {
             seed,
@@ -163,8 +173,8 @@ impl Scenario {
                 &[OldName::Concrete, OldName::Concrete, OldName::Alias, OldName::WriteAlias],
             ),
             read_alias: rng.bool(),
-            pipeline: *pick(&mut rng, &Pipeline::ALL),
-            mode: *pick(&mut rng, modes),
+            pipeline: *pick(&mut rng, &pipelines),
+            mode,
             // Small enough for many steps, large enough to keep up with the writers.
             batch_docs: *pick(&mut rng, &[50, 100, 250, 1_000]),
             lanes: rng.u32(2..=4),
@@ -227,6 +237,7 @@ mod tests {
             redirect: deletes,
             mode: None,
             versioned: false,
+            fan_out: true,
             surroundings,
         }
     }
@@ -257,6 +268,9 @@ mod tests {
             "redirect is for writers that only index"
         );
         assert!(with.iter().any(|s| s.replicas == 1) && with.iter().any(|s| s.replicas == 0));
+        let fans_out = |s: &&Scenario| s.pipeline == Pipeline::FanOut;
+        let plain = |s: &Scenario| s.mode == Mode::Block && !s.workload.versioned;
+        assert!(with.iter().filter(fans_out).all(plain), "the plan refuses it elsewhere");
         for pipeline in Pipeline::ALL {
             assert!(with.iter().any(|s| s.pipeline == pipeline), "{pipeline:?}");
         }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::history::{History, Wrong};
+use crate::fan_out;
+use crate::history::{History, Place, Wrong};
 use crate::look::Found;
+use crate::oracle::Pipeline;
 use crate::scenario::Scenario;
 use crate::writer::{Book, id, routing, unnamed};
 
@@ -84,6 +86,24 @@ impl Finding {
 
 /// Judges every document that was ever written, and every one that is there.
 pub(crate) fn judge(scenario: &Scenario, book: &Book, found: &[Found]) -> Vec<Finding> {
+    if scenario.pipeline == Pipeline::FanOut {
+        return judge_parts(scenario, book, found);
+    }
+    judge_documents(scenario, book, found)
+}
+
+/// Documents that were made of others are put together again and judged by what was done before the switch;
+/// the application's own, under their own ids, by what it has done since.
+fn judge_parts(scenario: &Scenario, book: &Book, found: &[Found]) -> Vec<Finding> {
+    let (whole, own, mut findings) = fan_out::gather(found);
+    let of = |place| book.iter().map(|(number, history)| (*number, history.of(place))).collect();
+    findings.extend(judge_documents(scenario, &of(Place::Old), &whole));
+    let as_sent = Scenario { pipeline: Pipeline::None, ..scenario.clone() };
+    findings.extend(judge_documents(&as_sent, &of(Place::New), &own));
+    findings
+}
+
+fn judge_documents(scenario: &Scenario, book: &Book, found: &[Found]) -> Vec<Finding> {
     let workload = &scenario.workload;
     let mut by_number: BTreeMap<u64, Vec<&Found>> = BTreeMap::new();
     let mut findings = Vec::new();
@@ -133,8 +153,7 @@ mod tests {
 
     use super::*;
     use crate::faults::Surroundings;
-    use crate::history::{Op, Outcome, Place};
-    use crate::oracle::Pipeline;
+    use crate::history::{Op, Outcome};
     use crate::scenario::Bounds;
 
     fn scenario() -> Scenario {
@@ -145,6 +164,7 @@ mod tests {
             redirect: false,
             mode: None,
             versioned: false,
+            fan_out: true,
             surroundings,
         };
         let mut scenario = Scenario::draw(1, &bounds);
@@ -189,6 +209,51 @@ mod tests {
 
     fn kinds(found: &[Found]) -> Vec<Kind> {
         judge(&scenario(), &book(), found).into_iter().map(|finding| finding.kind).collect()
+    }
+
+    /// Documents 0 with two parts, 1 with none, 2 with one that was deleted; the application has since
+    /// written 0 anew.
+    fn kinds_of_parts(plant: fn(&mut Vec<Found>)) -> Vec<Kind> {
+        let mut scenario = scenario();
+        scenario.pipeline = Pipeline::FanOut;
+        scenario.workload.routed = false;
+        scenario.workload.unnamed = false;
+        let (old, new) = (Outcome::Acknowledged(Place::Old), Outcome::Acknowledged(Place::New));
+        let fields =
+            |n: u64, parts: &[&str]| json!({ "n": n, "parts": parts }).as_object().unwrap().clone();
+        let mut book = Book::new();
+        for (number, parts) in [(0, &["a", "c"][..]), (1, &[]), (2, &["b"])] {
+            book.entry(number).or_default().note(Op::Index(fields(number, parts)), old);
+        }
+        book.entry(2).or_default().note(Op::Delete, old);
+        book.entry(0).or_default().note(Op::Index(fields(9, &["e"])), new);
+        let mut there = vec![
+            found("d0+a", None, &json!({ "n": 0, "part": "a" })),
+            found("d0+c", None, &json!({ "n": 0, "part": "c" })),
+            found("d0", None, &json!({ "n": 9, "parts": ["e"] })),
+        ];
+        plant(&mut there);
+        judge(&scenario, &book, &there).into_iter().map(|finding| finding.kind).collect()
+    }
+
+    #[test]
+    fn what_is_made_of_a_document_is_judged_as_that_document() {
+        assert_eq!(kinds_of_parts(|_| ()), []);
+        assert_eq!(kinds_of_parts(|f| drop(f.remove(0))), [Kind::Stale]);
+        assert_eq!(kinds_of_parts(|f| drop(f.drain(..2))), [Kind::Lost]);
+        assert_eq!(kinds_of_parts(|f| drop(f.remove(2))), [Kind::Lost]);
+        assert_eq!(kinds_of_parts(|f| f[1].fields["n"] = json!(7)), [Kind::Wrong]);
+        let back =
+            |f: &mut Vec<Found>| f.push(found("d2+b", None, &json!({ "n": 2, "part": "b" })));
+        assert_eq!(kinds_of_parts(back), [Kind::Resurrected]);
+        let more =
+            |f: &mut Vec<Found>| f.push(found("d0+e", None, &json!({ "n": 0, "part": "e" })));
+        assert_eq!(kinds_of_parts(more), [Kind::Stale]);
+        let old_id =
+            |f: &mut Vec<Found>| f.push(found("d1", None, &json!({ "n": 1, "parts": [] })));
+        assert_eq!(kinds_of_parts(old_id), [Kind::Resurrected]);
+        let other = |f: &mut Vec<Found>| f[0].fields["part"] = json!("b");
+        assert_eq!(kinds_of_parts(other), [Kind::Wrong, Kind::Stale]);
     }
 
     #[test]

@@ -10,11 +10,11 @@ use anyhow::Context;
 use fastrand::Rng;
 use segue_demo::http::Http;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::history::{History, Op, Outcome};
-use crate::oracle::Fields;
+use crate::oracle::{Fields, Pipeline};
 use crate::request::{Request, Target};
 use crate::scenario::{Scenario, Workload};
 
@@ -81,6 +81,8 @@ pub(crate) struct Writer {
     of: u64,
     rng: Rng,
     workload: Workload,
+    /// Whether documents have parts, of which others are made.
+    fans_out: bool,
     target: Target,
     nodes: Vec<Http>,
     book: Book,
@@ -106,6 +108,7 @@ impl Writer {
             of,
             rng: Rng::with_seed(scenario.seed ^ ((number + 1) << 48)),
             workload: scenario.workload,
+            fans_out: scenario.pipeline == Pipeline::FanOut,
             target: target.clone(),
             nodes: nodes.to_vec(),
             book: Book::new(),
@@ -264,6 +267,9 @@ impl Writer {
         if unnamed(&self.workload, number) {
             fields["unnamed"] = json!(number);
         }
+        if self.fans_out {
+            fields["parts"] = self.parts();
+        }
         Op::Index(fields.as_object().cloned().unwrap_or_default())
     }
 
@@ -273,10 +279,19 @@ impl Writer {
         if self.rng.u8(..3) == 0 {
             change.insert("ref".into(), json!(self.reference()));
         }
+        if self.fans_out && self.rng.u8(..2) == 0 {
+            change.insert("parts".into(), self.parts());
+        }
         if self.workload.turning && self.rng.u8(..4) == 0 {
             change.insert("robot".into(), json!(self.rng.bool()));
         }
         Op::Update(change)
+    }
+
+    /// None to five parts, in order.
+    fn parts(&mut self) -> Value {
+        let most = self.rng.u8(..=5);
+        ('a'..='e').filter(|_| self.rng.u8(..5) < most).map(String::from).collect()
     }
 
     fn reference(&mut self) -> String {
