@@ -223,6 +223,9 @@ pub struct RunOptions {
     /// Stop after this many bulk requests; a later run goes on from there.
     #[arg(long, value_name = "N")]
     pub max_batches: Option<u64>,
+    /// Begin nothing more after this time, such as 10m; a later run goes on from there.
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub at_most: Option<Duration>,
     /// Don't ask.
     #[arg(long, short)]
     pub yes: bool,

@@ -6,10 +6,11 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use common::{Recipe, assert_nothing_left, assert_same, assert_switched, assert_untouched, part};
-use segue_testkit::{Engine, Prefix, content};
+use segue_testkit::{Engine, Fault, Faults, Method, Prefix, Proxy, content};
 use serde_json::{Value, json};
 
 const RECIPE: &str = r"
@@ -87,10 +88,23 @@ impl Site {
         self.engine.json.delete(&format!("/{}/_doc/{id}", self.name));
     }
 
+    /// The copy of the old index that is kept.
+    fn kept(&self) -> String {
+        let path = format!("/segue-before-{}*?expand_wildcards=all", self.name);
+        let found = self.engine.json.get(&path);
+        let names: Vec<_> = found.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+        names.into_iter().next().unwrap()
+    }
+
     /// What the target is to hold: routing and content by id.
     fn truth(&self) -> BTreeMap<String, (String, Value)> {
+        self.truth_of(&self.name)
+    }
+
+    fn truth_of(&self, index: &str) -> BTreeMap<String, (String, Value)> {
         let mut truth = BTreeMap::new();
-        for (id, kept) in content(&self.engine, &self.name) {
+        for (id, kept) in content(&self.engine, index) {
             let record = kept.value();
             for community in record["in"].as_array().unwrap() {
                 let to = community["id"].as_str().unwrap();
@@ -120,8 +134,26 @@ impl Site {
     }
 
     fn cut_over(&self) -> Value {
-        let truth = self.truth();
-        let ended = self.recipe.command("cutover", &["--yes", "--json"]).run().expect(0);
+        self.cut_over_while(|| ())
+    }
+
+    /// Cuts over; `act` comes when everything was compared, just before the old index is closed.
+    fn cut_over_while(&self, act: impl FnOnce()) -> Value {
+        let delay = Fault::Delay(Duration::from_secs(2));
+        let faults = Faults::seeded(1).with(delay, 1000).only("_block").at_most(1);
+        let proxy = Proxy::start(&self.engine, faults);
+        let closing = proxy.watch("_block");
+        let command = self.recipe.through(&proxy.url, "cutover", &["--yes", "--json"]);
+        let ended = std::thread::scope(|scope| {
+            let running = scope.spawn(move || command.run());
+            while closing.load(Ordering::Relaxed) == 0 && !running.is_finished() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            act();
+            running.join().unwrap()
+        });
+        let ended = ended.expect(0);
+        let truth = self.truth_of(&self.kept());
         assert!(!ended.stderr.contains(ANEW), "{}", ended.stderr);
         assert_switched(&self.engine, &self.name, &self.target);
         assert_same(&self.held(), &truth);
@@ -167,43 +199,137 @@ fn what_is_made_of_a_document_follows_it() {
     (40..60).for_each(|n| site.delete(&format!("r{n}")));
     (50..55).for_each(|n| site.write(&format!("r{n}"), &record(n, [6])));
     site.verify();
-    // And once more, so that the window itself has something to do.
     (60..70).for_each(|n| site.write(&format!("r{n}"), &record(n, [n % 7])));
     (70..80).for_each(|n| site.delete(&format!("r{n}")));
     site.cut_over();
 }
 
-/// A writer that goes on until the switch is refused at its end; what it was promised is there.
+/// What happens between the comparison and the block shows itself in no count, or in the count alone.
+#[test]
+fn what_happens_just_before_the_block_is_carried() {
+    type Act = fn(&Site);
+    let others = |site: &Site| {
+        (0..60).for_each(|n| {
+            // As many as before, under other ids.
+            site.write(&format!("r{n}"), &record(n, (0..n % 4).map(|c| (n + c + 3) % 7)));
+        })
+    };
+    let acts: [(&str, Act); 4] = [
+        ("deletes", |site| (0..60).for_each(|n| site.delete(&format!("r{n}")))),
+        ("others", others),
+        ("the same", |site| {
+            (0..60).for_each(|n| {
+                site.write(&format!("r{n}"), &record(n, (0..n % 4).map(|c| (n + c) % 7)));
+            })
+        }),
+        ("fewer and more", |site| {
+            (0..60).for_each(|n| {
+                site.write(&format!("r{n}"), &record(n, (0..4 - n % 4).map(|c| (n + c) % 7)));
+            })
+        }),
+    ];
+    for (at, (what, act)) in acts.into_iter().enumerate() {
+        let site = Site::make(&format!("justbefore{at}"), 2, 300);
+        site.recipe.run(0);
+        let before = site.truth();
+        site.cut_over_while(|| act(&site));
+        assert!(what == "the same" || before != site.held(), "{what}");
+    }
+}
+
+/// Letters that are allowed leave room for the documents that stand, and for nothing else.
+#[test]
+fn letters_that_are_allowed_hide_nothing() {
+    let site = Site::make("allowed", 2, 200);
+    site.recipe.change("start: manual", "start: manual, max_dead_letters: 1");
+    let mut bad = record(500, [1, 2, 3, 4, 5]);
+    bad["in"][1]["weight"] = json!(1_000_000);
+    site.write("bad", &bad);
+    site.recipe.run(0);
+    let closed = site.recipe.command("verify", &["--yes"]).run().expect(0);
+    assert!(!closed.stderr.contains(ANEW), "{}", closed.stderr);
+    (0..20).for_each(|n| site.delete(&format!("r{n}")));
+    site.recipe.command("cutover", &["--yes"]).run().expect(0);
+    let (held, mut truth) = (site.held(), site.truth_of(&site.kept()));
+    truth.remove("bad/c2");
+    assert_same(&held, &truth);
+}
+
+/// Where two records made one id and the recipe leaves one of them out from then on, it goes on.
+#[test]
+fn an_id_that_two_records_made_is_mended_by_the_recipe() {
+    let site = Site::make("mended", 1, 40);
+    site.recipe.change("'{_id}/{to}'", "'{n}/{to}'");
+    site.write("twin", &record(5, [5]));
+    site.recipe.command("run", &["--yes"]).run().expect(4);
+    assert_untouched(&site.engine, &site.name);
+    let filter = "- filter: { drop_if: { field: twin, exists: true }, reason: twins }\n  - set: { kind: add }";
+    site.recipe.change("- set: { kind: add }", filter);
+    let mut twin = record(5, [5]);
+    twin["twin"] = json!(true);
+    site.write("twin", &twin);
+    site.recipe.run(0);
+    let ids: Vec<_> = site.held().into_keys().filter(|id| id.starts_with("5/")).collect();
+    assert_eq!(ids, ["5/c5"]);
+}
+
+/// A pipeline that makes no ids any more leaves none of those that it made.
+#[test]
+fn ids_that_are_made_no_more_go() {
+    let site = Site::make("nomore", 2, 200);
+    site.recipe.run(0);
+    site.recipe.change("  - explode: { field: in, as: community }\n  - rename: { community.id: to }\n  - id: '{_id}/{to}'\n  - routing: '{to}'\n", "");
+    site.recipe.run(0);
+    assert_eq!(site.held().len(), 200);
+    assert!(site.held().contains_key("r1"));
+    site.recipe.command("cutover", &["--yes"]).run().expect(0);
+    assert_switched(&site.engine, &site.name, &site.target);
+}
+
+/// A rollback never feeds back under ids that the old index does not have, and asks before it loses deletes.
+#[test]
+fn a_rollback_says_what_it_would_lose() {
+    let site = Site::make("back", 1, 60);
+    site.recipe.run(0);
+    let before = content(&site.engine, &site.name);
+    site.cut_over();
+    site.engine.json.delete(&format!("/{}/_doc/r1%2Fc1?routing=c1", site.name));
+    // Set after the switch, when the plan is not asked any more.
+    site.recipe.change("start: manual", "start: manual, reverse_for: 1h");
+    let asked = site.recipe.command("rollback", &["--yes"]).run();
+    assert_ne!(asked.code, Some(0), "{}", asked.stderr);
+    assert!(asked.stderr.contains("would be lost"), "{}", asked.stderr);
+    assert_switched(&site.engine, &site.name, &site.target);
+    site.recipe.command("rollback", &["--yes", "--discard-writes"]).run().expect(0);
+    assert_same(&content(&site.engine, &site.name), &before);
+}
+
+/// A writer that goes on until it is refused; what it was promised until then is there.
 #[test]
 fn under_writes_nothing_is_lost_and_nothing_comes_back() {
     let site = Site::make("writes", 2, 800);
-    let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            let mut round = 0usize;
-            while !done.load(Ordering::Relaxed) {
-                round += 1;
-                let n = round * 37 % 800;
-                match round % 6 {
-                    0 => drop(site.engine.json.call(
-                        segue_testkit::Method::DELETE,
-                        &format!("/{}/_doc/r{n}", site.name),
-                        None,
-                    )),
+            for round in 1usize.. {
+                let path = format!("/{}/_doc/r{}", site.name, round * 37 % 800);
+                let status = match round % 6 {
+                    0 => site.engine.json.call(Method::DELETE, &path, None).0,
                     more => {
-                        let body = record(n, (0..more % 4).map(|c| (round + c) % 7));
-                        site.write(&format!("r{n}"), &body);
+                        let body = record(round, (0..more % 4).map(|c| (round + c) % 7));
+                        site.engine.json.call(Method::PUT, &path, Some(&body)).0
                     }
+                };
+                if status == 403 {
+                    return round;
                 }
+                assert!(matches!(status, 200 | 201 | 404), "{status}");
             }
-            round
+            0
         });
         site.recipe.run(0);
-        site.recipe.command("verify", &["--yes"]).run().expect(0);
-        done.store(true, Ordering::Relaxed);
+        site.cut_over();
         assert!(writer.join().unwrap() > 50);
     });
-    site.cut_over();
 }
 
 /// One of the documents that are made of a record is refused: the record is a dead letter, whatever else

@@ -164,3 +164,33 @@ fn checkpoints_of_a_journal_that_was_lost_are_forgotten() {
     assert_switched(&engine, &name, &prefix.name("day-1-v2"));
     assert_eq!(engine.json.count(&name), 200);
 }
+
+/// A run that is given so much time ends by itself, and what it did is not done again. A range of parts is
+/// what it says.
+#[test]
+fn a_run_for_some_time_ends_and_the_next_goes_on() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("for");
+    for day in ["day-1", "day-2", "day-3"] {
+        make_index(&engine, &prefix.name(day), 1, 3000);
+    }
+    let recipe = Recipe::new(&engine, &prefix, RECIPE);
+    recipe.change("batch_docs: 500", "batch_docs: 100, docs_per_second: 1500");
+    let begun = std::time::Instant::now();
+    let some = recipe.run_with(&["--only", "n=2..3", "--for", "1s"], 5);
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+    assert_eq!(some["parts"].as_array().unwrap().len(), 2, "{some}");
+    assert_eq!(some["totals"]["balanced"], true);
+    let written = some["totals"]["written"].as_u64().unwrap();
+    assert!((1..6000).contains(&written), "{some}");
+    for day in ["day-1", "day-2", "day-3"] {
+        assert_untouched(&engine, &prefix.name(day));
+    }
+    recipe.change(", docs_per_second: 1500", "");
+    let rest = recipe.run_with(&["--only", "n=2..3", "--for", "10m"], 0);
+    assert_eq!(rest["totals"]["written"], 6000, "what was carried is not carried again");
+    for day in ["day-2", "day-3"] {
+        assert_switched(&engine, &prefix.name(day), &prefix.name(&format!("{day}-v2")));
+    }
+    assert_untouched(&engine, &prefix.name("day-1"));
+}

@@ -22,6 +22,9 @@ pub enum Stop {
     /// The number of batches given with `--max-batches` is used up.
     #[error("the number of batches allowed for this run is used up")]
     Batches,
+    /// The time given with `--for` is over.
+    #[error("the time allowed for this run is over")]
+    Time,
     /// The cluster or this machine stayed in bad health for longer than `health_wait`.
     #[error("waited {waited_s} s for better health in vain: {}", list(reasons))]
     Health {
@@ -46,6 +49,13 @@ pub enum Stop {
         /// What was waited on.
         reason: WaitingOn,
     },
+}
+
+impl Stop {
+    /// Whether the user wanted it, in this run or by what it was given.
+    pub fn is_asked_for(&self) -> bool {
+        matches!(self, Stop::Interrupted | Stop::Batches | Stop::Time)
+    }
 }
 
 fn list(reasons: &[WaitingOn]) -> String {

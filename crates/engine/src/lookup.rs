@@ -54,8 +54,17 @@ pub async fn pin(
         identity.push_str(&hash_text(&view));
         views.push(Arc::new(view));
     }
-    let fingerprint = format!("{:032x}", xxh3_128(identity.as_bytes()));
+    let mark = if session.recipe().is_keyed() { KEYED } else { "" };
+    let fingerprint = format!("{mark}{:032x}", xxh3_128(identity.as_bytes()));
     Ok(Pinned { program: program.bind(views)?, fingerprint })
+}
+
+/// What the fingerprint of a pipeline begins with that makes keys.
+const KEYED: &str = "keyed-";
+
+/// Whether the pipeline of this fingerprint makes keys.
+pub(crate) fn is_keyed(fingerprint: &str) -> bool {
+    fingerprint.starts_with(KEYED)
 }
 
 fn hash_text(view: &View) -> String {

@@ -353,8 +353,9 @@ fn blank(planned: &PlannedPart, state: &PartState) -> PartReport {
 async fn note_failure(run: &mut PartRun, error: &Error) {
     let reason = chain(error);
     let event = match error {
-        Error::Stopped(Stop::Interrupted | Stop::Batches) | Error::TakenOver { .. } => return,
         Error::Stopped(Stop::Health { .. }) => Event::Paused { reason },
+        Error::Stopped(stop) if stop.is_asked_for() => return,
+        Error::TakenOver { .. } => return,
         Error::Diverged { summary, .. } if run.state.phase == Phase::Verifying => {
             Event::Diverged { reason, summary: summary.clone() }
         }
@@ -585,14 +586,14 @@ async fn check_source(run: &mut PartRun, pinned: &Pinned) -> Result<(), Error> {
     let used_up = || Error::VersionsUsedUp { target: run.target().clone() };
     let (mut incarnation, rewrite) = (run.state.incarnation, run.state.rewrite.next());
     let rewrite = match rewrite {
-        Some(rewrite) if same_source => rewrite,
+        // Which keys stand for what another pipeline knows: all that it made goes.
+        Some(rewrite) if same_source && !run.is_keyed() => rewrite,
         _ => {
             incarnation = incarnation.next().ok_or_else(used_up)?;
             Rewrite::FIRST
         }
     };
     run.session.listener().note(&source, format!("{reason}: everything is projected anew"));
-    let pipeline = pinned.fingerprint.clone();
-    let reason = reason.to_owned();
+    let (pipeline, reason) = (pinned.fingerprint.clone(), reason.to_owned());
     run.record(Event::Restarted { source: identity, incarnation, rewrite, pipeline, reason }).await
 }

@@ -42,6 +42,12 @@ impl PartRun {
         &self.planned.target
     }
 
+    /// Whether the pipeline makes the keys of the target's documents, or made those that stand there.
+    pub fn is_keyed(&self) -> bool {
+        let made = self.state.pipeline.as_deref();
+        made.is_some_and(crate::lookup::is_keyed) || self.session.recipe().is_keyed()
+    }
+
     /// The numbers to write with.
     pub fn lineage(&self) -> Lineage {
         Lineage {

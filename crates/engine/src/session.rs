@@ -26,6 +26,8 @@ pub struct RunOptions {
     pub state_dir: PathBuf,
     /// How many bulk requests this run may send; `None` = no bound.
     pub max_batches: Option<u64>,
+    /// After how long this run begins nothing more; `None` = no bound.
+    pub at_most: Option<Duration>,
     /// The program that is started as watchdog (this binary), with the arguments before its own.
     pub watchdog: Vec<String>,
     /// What is to go wrong on purpose, for tests.
@@ -74,6 +76,8 @@ struct Shared {
     health: Health,
     options: RunOptions,
     batches_left: AtomicI64,
+    /// When nothing more is begun.
+    deadline: Option<Instant>,
     gzip: std::sync::Mutex<GzipProbe>,
     pace: Mutex<Instant>,
     cutover: Mutex<()>,
@@ -107,6 +111,7 @@ impl Session {
             cancel,
             health,
             batches_left: AtomicI64::new(batches.unwrap_or(i64::MAX)),
+            deadline: options.at_most.and_then(|time| Instant::now().checked_add(time)),
             options,
             gzip: std::sync::Mutex::new(gzip),
             pace: Mutex::new(Instant::now()),
@@ -195,6 +200,14 @@ impl Session {
         Ok(())
     }
 
+    /// Fails if the time for this run is over. Asked before something is begun, not inside it.
+    pub fn check_time(&self) -> Result<(), Error> {
+        match self.0.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(Error::Stopped(Stop::Time)),
+            _ => Ok(()),
+        }
+    }
+
     /// Waits for `duration`, or fails as soon as the user wants to stop.
     pub async fn sleep(&self, duration: Duration) -> Result<(), Error> {
         tokio::select! {
@@ -206,6 +219,10 @@ impl Session {
     /// Reserves one batch. It is reserved before a window is handed out, so that windows are begun
     /// in their order and each run moves the position, however few batches it may send.
     pub fn reserve_batch(&self) -> Result<(), Error> {
+        // A cutover that was begun ends: to back it out would close its writers out for nothing.
+        if self.0.cutover.try_lock().is_ok() {
+            self.check_time()?;
+        }
         if self.0.batches_left.fetch_sub(1, Ordering::Relaxed) <= 0 {
             return Err(Error::Stopped(Stop::Batches));
         }

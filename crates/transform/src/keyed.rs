@@ -18,8 +18,12 @@ use crate::json::{Elements, Found, Members, find, is_null, push_clean, scalar_te
 use crate::program::{Bound, Program};
 use crate::worker::{Document, End, Outcome, Worker};
 
-/// Engines refuse longer ids and routings, in bytes.
+/// Engines refuse longer ids, in bytes; routings are held to it as well.
 const MOST_BYTES: usize = 512;
+/// The most documents that are made of one.
+const MOST_MADE: usize = 10_000;
+/// The most bytes of them.
+const MOST_MADE_BYTES: usize = 64 << 20;
 
 /// The id and routing of a document of the target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,19 +128,20 @@ impl ExplodeRule {
         Ok(values)
     }
 
-    /// The document with `value` in place of the list.
-    fn with(&self, source: &[u8], value: &[u8]) -> Result<Vec<u8>, String> {
+    /// The document without the list.
+    fn without(&self, source: &[u8]) -> Result<Vec<u8>, String> {
         let mut gone = |_: &[u8]| Ok(Change::Gone);
-        let at = |reason: String| format!("field `{}`: {reason}", self.into);
-        let less = match self.field == self.into {
-            true => Change::Keep,
-            false => edit::change(source, false, self.field.segments(), &mut gone).map_err(at)?,
-        };
-        let less = match &less {
-            Change::Put(less) => less,
-            _ => source,
-        };
-        edit::put(Some(less), self.into.segments(), value).map_err(at)
+        let less = edit::change(source, false, self.field.segments(), &mut gone);
+        match less.map_err(|reason| format!("field `{}`: {reason}", self.field))? {
+            Change::Put(less) => Ok(less),
+            _ => Ok(source.to_vec()),
+        }
+    }
+
+    /// A document with this value.
+    fn with(&self, rest: &[u8], value: &[u8]) -> Result<Vec<u8>, String> {
+        let put = edit::put(Some(rest), self.into.segments(), value);
+        put.map_err(|reason| format!("field `{}`: {reason}", self.into))
     }
 }
 
@@ -277,10 +282,21 @@ impl Worker {
                 OnEmpty::DeadLetter => End::Refused(explode.nothing.to_string()),
             });
         }
-        let mut keys: HashMap<DocumentKey, Range<usize>> = HashMap::new();
+        if values.len() > MOST_MADE {
+            let (field, many) = (&explode.field, values.len());
+            let reason = format!("`{field}` has {many} values, the most are {MOST_MADE}");
+            return Err(End::Refused(reason));
+        }
+        let rest = explode.without(source)?;
+        let start = out.len();
+        let mut ids: HashMap<String, usize> = HashMap::new();
         for value in values {
-            let one = explode.with(source, value)?;
+            let one = explode.with(&rest, value)?;
             let from = out.len();
+            if from - start > MOST_MADE_BYTES {
+                let reason = format!("what is made of it has more than {MOST_MADE_BYTES} bytes");
+                return Err(End::Refused(reason));
+            }
             match &mut room.then {
                 None => push_clean(out, &one),
                 Some(then) => {
@@ -289,12 +305,15 @@ impl Worker {
                 }
             }
             let key = tail.key(document, &out[from..])?;
-            match keys.get(&key) {
+            let same = ids.get(&key.id).map(|at| &made[*at]);
+            match same {
                 None => {
-                    keys.insert(key.clone(), from..out.len());
+                    ids.insert(key.id.clone(), made.len());
                     made.push(Made { key, range: from..out.len() });
                 }
-                Some(same) if out[same.clone()] == out[from..] => out.truncate(from),
+                Some(same) if same.key == key && out[same.range.clone()] == out[from..] => {
+                    out.truncate(from);
+                }
                 Some(_) => {
                     let id = shown(key.id.as_bytes());
                     let reason = format!("two different documents made of it have the id `{id}`");

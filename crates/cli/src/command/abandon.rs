@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{self, stop_on_interrupt};
-use super::plan::open;
+use super::plan::{Bounds, open};
 use crate::args::{AbandonOptions, PartsOptions};
 use crate::exit::{self, Usage};
 use crate::render::progress::Display;
@@ -25,7 +25,7 @@ pub async fn run(options: &AbandonOptions) -> anyhow::Result<ExitCode> {
     let cancel = CancellationToken::new();
     stop_on_interrupt(cancel.clone());
     let display = Display::start();
-    let session = open(&options.parts.file, None, display.listener(), cancel).await?;
+    let session = open(&options.parts.file, Bounds::default(), display.listener(), cancel).await?;
     let journal = session.journal().read().await?;
     let chosen = choose(&session, &options.parts, journal.parts.keys())?;
     if !options.yes && announce(&session, &journal, &chosen).await? {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::abandon::{choose, gravity};
 use super::ask::{self, stop_on_interrupt};
-use super::plan::open;
+use super::plan::{Bounds, open};
 use crate::args::CleanupOptions;
 use crate::exit::{self, Usage};
 use crate::render::progress::Display;
@@ -22,7 +22,7 @@ pub async fn run(options: &CleanupOptions) -> anyhow::Result<ExitCode> {
     let cancel = CancellationToken::new();
     stop_on_interrupt(cancel.clone());
     let display = Display::start();
-    let session = open(&options.parts.file, None, display.listener(), cancel).await?;
+    let session = open(&options.parts.file, Bounds::default(), display.listener(), cancel).await?;
     if session.recipe().source.files().is_some() {
         return generations(&session, options).await;
     }

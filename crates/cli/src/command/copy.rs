@@ -27,7 +27,7 @@ pub async fn run(options: &CopyOptions) -> anyhow::Result<ExitCode> {
 pub fn run_options(recipe: PathBuf, yes: bool, json: bool) -> RunOptions {
     let file = RecipeFile { recipe, set: Vec::new() };
     let plan = PlanOptions { file, only: Vec::new(), json };
-    RunOptions { plan, max_batches: None, yes, report: None }
+    RunOptions { plan, max_batches: None, at_most: None, yes, report: None }
 }
 
 /// Where the recipe of a copy lies.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::abandon::choose;
 use super::ask::stop_on_interrupt;
-use super::plan::open;
+use super::plan::{Bounds, open};
 use crate::args::{PartsOptions, RecipeFile};
 use crate::exit;
 
@@ -21,7 +21,7 @@ use crate::exit;
 pub async fn run(options: &PartsOptions) -> anyhow::Result<ExitCode> {
     let cancel = CancellationToken::new();
     stop_on_interrupt(cancel.clone());
-    let session = open(&options.file, None, Listener::new(|_| {}), cancel).await?;
+    let session = open(&options.file, Bounds::default(), Listener::new(|_| {}), cancel).await?;
     let chart = Chart::read(&session).await;
     let whole = chart.findings();
     // Where the journal is unreadable, nobody knows what has begun.

@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{self, stop_on_interrupt};
-use super::plan::open;
+use super::plan::{Bounds, open};
 use crate::args::{ErrorsCommand, ErrorsOptions, RecipeFile, RetryOptions};
 use crate::exit::{self, Usage};
 use crate::render::errors as render;
@@ -33,7 +33,7 @@ pub async fn run(options: &ErrorsOptions) -> anyhow::Result<ExitCode> {
     stop_on_interrupt(cancel.clone());
     let file = RecipeFile { recipe: options.recipe.clone(), set: options.set.clone() };
     let display = Display::start();
-    let session = open(&file, None, display.listener(), cancel).await?;
+    let session = open(&file, Bounds::default(), display.listener(), cancel).await?;
     let retries = matches!(options.command, Some(ErrorsCommand::Retry(_)));
     if retries {
         // A cutover that a process left is ended first: its source may be closed.

@@ -16,7 +16,8 @@ use crate::recipe_file;
 /// Shows the plan.
 pub async fn run(options: &PlanOptions) -> anyhow::Result<ExitCode> {
     let session =
-        open(&options.file, None, Listener::new(|_| {}), CancellationToken::new()).await?;
+        open(&options.file, Bounds::default(), Listener::new(|_| {}), CancellationToken::new())
+            .await?;
     let (mut plan, _) = make(&session, options).await?;
     segue_engine::forecast::predict(&session, &mut plan).await;
     if options.json {
@@ -30,10 +31,19 @@ pub async fn run(options: &PlanOptions) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// How much a run may do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bounds {
+    /// Bulk requests.
+    pub max_batches: Option<u64>,
+    /// Time after which nothing more is begun.
+    pub at_most: Option<std::time::Duration>,
+}
+
 /// Opens a session for the recipe.
 pub async fn open(
     file: &RecipeFile,
-    max_batches: Option<u64>,
+    bounds: Bounds,
     listener: Listener,
     cancel: CancellationToken,
 ) -> anyhow::Result<Session> {
@@ -42,7 +52,8 @@ pub async fn open(
     let options = RunOptions {
         folder: recipe_file::folder(file),
         state_dir: recipe_file::state_dir(&cluster).await?,
-        max_batches,
+        max_batches: bounds.max_batches,
+        at_most: bounds.at_most,
         watchdog: watchdog_command(file)?,
         drill: drill(),
     };

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{self, stop_on_interrupt};
-use super::plan::{make, open};
+use super::plan::{Bounds, make, open};
 
 use crate::args::RollbackOptions;
 use crate::exit;
@@ -24,7 +24,7 @@ pub async fn run(options: &RollbackOptions) -> anyhow::Result<ExitCode> {
     let cancel = CancellationToken::new();
     stop_on_interrupt(cancel.clone());
     let display = Display::start();
-    let session = open(&options.plan.file, None, display.listener(), cancel).await?;
+    let session = open(&options.plan.file, Bounds::default(), display.listener(), cancel).await?;
     migrate::recover(&session).await?;
     if session.recipe().source.files().is_some() {
         return generation(&session, options).await;

@@ -11,7 +11,7 @@ use segue_model::plan::Plan;
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{self, stop_on_interrupt};
-use super::plan::{make, open};
+use super::plan::{Bounds, make, open};
 use crate::args::RunOptions;
 use crate::exit::{self, PlanRefused};
 use crate::render::progress::Display;
@@ -27,7 +27,8 @@ pub async fn run(
     stop_on_interrupt(cancel.clone());
     let display = Display::start();
     let file = &options.plan.file;
-    let session = open(file, options.max_batches, display.listener(), cancel).await?;
+    let bounds = Bounds { max_batches: options.max_batches, at_most: options.at_most };
+    let session = open(file, bounds, display.listener(), cancel).await?;
     migrate::recover(&session).await?;
     let (mut plan, journal) = make(&session, &options.plan).await?;
     if !options.yes {

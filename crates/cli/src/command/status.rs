@@ -12,13 +12,14 @@ use segue_model::part::PartState;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::plan::open;
+use super::plan::{Bounds, open};
 use crate::args::StatusOptions;
 
 /// Shows where the parts stand.
 pub async fn run(options: &StatusOptions) -> anyhow::Result<ExitCode> {
     let listener = Listener::new(|_| {});
-    let session = open(&options.file, None, listener, CancellationToken::new()).await?;
+    let session =
+        open(&options.file, Bounds::default(), listener, CancellationToken::new()).await?;
     let journal = session.journal().read().await?;
     let mut parts = Vec::new();
     for (source, state) in &journal.parts {

@@ -19,8 +19,13 @@ const SIDE_BY_SIDE: usize = 100;
 
 /// Shows documents before and after the pipeline.
 pub async fn run(options: &TryOptions) -> anyhow::Result<ExitCode> {
-    let session =
-        plan::open(&options.file, None, Listener::new(|_| {}), CancellationToken::new()).await?;
+    let session = plan::open(
+        &options.file,
+        plan::Bounds::default(),
+        Listener::new(|_| {}),
+        CancellationToken::new(),
+    )
+    .await?;
     if session.recipe().source.files().is_some() {
         let why = "try takes documents of indices, and this recipe's source is files";
         return Err(Usage(why.to_owned()).into());

@@ -16,7 +16,7 @@ use segue_model::plan::Action;
 use tokio_util::sync::CancellationToken;
 
 use super::ask::stop_on_interrupt;
-use super::plan::{make, open};
+use super::plan::{Bounds, make, open};
 use crate::args::PlanOptions;
 use crate::exit::{self, PlanRefused, Usage};
 use crate::render::progress::Display;
@@ -30,7 +30,7 @@ pub async fn run(options: &PlanOptions) -> anyhow::Result<ExitCode> {
     let cancel = CancellationToken::new();
     stop_on_interrupt(cancel.clone());
     let display = Display::start();
-    let session = open(&options.file, None, display.listener(), cancel).await?;
+    let session = open(&options.file, Bounds::default(), display.listener(), cancel).await?;
     let ended = work(&session, options).await;
     display.finish();
     ended

@@ -7,19 +7,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use segue_cluster::{Fetch, Hit};
 use segue_model::audit::{Fate, Numbers, fate, gone_at};
-use segue_model::id::{IndexName, SeqNo};
+use segue_model::id::SeqNo;
 use segue_model::stamp::Removal;
-use segue_model::version::{Incarnation, Origin, Provenance, Rewrite, Version};
 use segue_transform::DocumentKey;
 
 use super::{AT_ONCE, Audit, Audited, Remove, ask};
 use crate::error::Error;
 use crate::inventory::Place;
-use crate::page::PageReader;
-use crate::pass::{Carrier, Gone};
-use crate::scan::everything;
+use crate::pass::Gone;
 
 /// What was made of a number that is gone, under which document of the source.
 struct Left {
@@ -105,56 +101,4 @@ impl<R: Remove> Audit<'_, R> {
             |key: &DocumentKey| Gone { id: key.id.clone(), routing: key.routing.clone(), delete };
         Ok(keys.iter().map(gone).collect())
     }
-}
-
-/// Takes out of `target` what an earlier projection made and the present one does not make any more: it
-/// has read every number once more, so whatever bears an older projection is left from before.
-pub(crate) async fn sweep(
-    carrier: &Carrier,
-    target: &IndexName,
-    remove: &impl Remove,
-) -> Result<Audited, Error> {
-    let session = carrier.session();
-    let (incarnation, rewrite) = (carrier.lineage().incarnation, carrier.lineage().rewrite);
-    if (incarnation, rewrite) == (Incarnation::FIRST, Rewrite::FIRST) {
-        carrier.is_swept();
-        return Ok(Audited::default());
-    }
-    let mut pages = PageReader::new(session, target, Fetch::IdsOnly);
-    let (mut gone, mut deleted) = (Vec::new(), 0);
-    for stretch in everything(session, target).await? {
-        let mut after = Some(stretch.from);
-        while let Some(from) = after {
-            session.check_stop()?;
-            let turned = pages.turn(stretch.shard, from, stretch.to).await?;
-            let old = turned.page.hits().filter_map(|hit| outdated(&hit, incarnation, rewrite));
-            gone.extend(old);
-            after = turned.next;
-            if gone.len() >= AT_ONCE {
-                remove.remove(&gone).await?;
-                deleted += gone.len() as u64;
-                gone.clear();
-            }
-        }
-    }
-    remove.remove(&gone).await?;
-    deleted += gone.len() as u64;
-    carrier.is_swept();
-    Ok(Audited { deleted, waiting: 0 })
-}
-
-/// What takes `hit` away if an earlier projection has written it.
-fn outdated(hit: &Hit<'_>, incarnation: Incarnation, rewrite: Rewrite) -> Option<Gone> {
-    let Origin::Ours(stands) = Version(hit.version).origin() else { return None };
-    if (stands.incarnation, stands.rewrite) >= (incarnation, rewrite) {
-        return None;
-    }
-    // In the place of what the present projection would write there: above what stands there, and not
-    // above what any later one may write.
-    let delete = match stands.incarnation == incarnation {
-        true => Provenance { rewrite, delete: false, ..stands },
-        false => Provenance { delete: true, ..stands },
-    };
-    let routing = hit.routing.as_ref().map(ToString::to_string);
-    Some(Gone { id: hit.id.to_string(), routing, delete: Removal::Below(delete) })
 }

@@ -22,7 +22,6 @@ use segue_model::position::Window;
 use segue_model::stamp::{Removal, Versioning};
 
 pub(crate) use ask::ask;
-pub(crate) use keyed::sweep;
 pub(crate) use preserved::pending;
 pub use rebuild::rebuild;
 
@@ -85,9 +84,6 @@ pub async fn audit(
         let text = "the inventory was lost: it is made anew from the ids of source and target";
         session.listener().note(carrier.source(), text);
         audited.add(rebuild(carrier, target, remove).await?);
-    }
-    if carrier.program().is_keyed() && carrier.is_unswept() {
-        audited.add(sweep(carrier, target, remove).await?);
     }
     let source = carrier.source().as_str();
     session.cluster().refresh(source).await.doing(|| format!("refreshing {source}"))?;

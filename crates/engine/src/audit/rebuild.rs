@@ -5,6 +5,8 @@
 //! more, or belongs to an earlier incarnation, what stands there has to go; this is the whole audit,
 //! of all that happened while there was no inventory.
 
+use std::collections::HashSet;
+
 use segue_cluster::{Fetch, Hit};
 use segue_model::audit::{Now, Numbers, gone_at};
 use segue_model::id::{IndexName, SeqNo, Shard};
@@ -100,8 +102,7 @@ async fn read_source(carrier: &Carrier, shard: &ShardCarrier) -> Result<Numbers,
         true => (Fetch::Source, end_of(carrier, shard).await?),
         false => (Fetch::IdsOnly, shard.position()),
     };
-    let mut keys =
-        Keys { worker: carrier.program().worker(), sources: Vec::new(), made: Vec::new() };
+    let mut keys = Keys::new(carrier);
     let mut pages = PageReader::new(session, carrier.source(), fetch);
     let mut live = Numbers::default();
     let mut after = Some(SeqNo::NONE).filter(|none| *none < end);
@@ -109,6 +110,9 @@ async fn read_source(carrier: &Carrier, shard: &ShardCarrier) -> Result<Numbers,
         session.check_stop()?;
         let turned = pages.turn(shard.shard(), from, end).await?;
         let mut run = Run::default();
+        if keyed {
+            keys.letters = letters(carrier, turned.page.hits()).await?;
+        }
         for hit in turned.page.hits() {
             let number = SeqNo(hit.seq_no);
             live.insert(number);
@@ -140,15 +144,34 @@ struct Keys {
     worker: Worker,
     sources: Vec<u8>,
     made: Vec<Made>,
+    /// Numbers of which the target has refused a document.
+    letters: HashSet<SeqNo>,
+}
+
+/// Which of `hits` are dead letters.
+async fn letters(
+    carrier: &Carrier,
+    hits: impl Iterator<Item = Hit<'_>>,
+) -> Result<HashSet<SeqNo>, Error> {
+    let hits: Vec<_> = hits.collect();
+    let keys: Vec<_> = hits.iter().map(|hit| (hit.id.as_ref(), hit.routing.as_deref())).collect();
+    let found = carrier.dead_letters().find(&keys).await?;
+    Ok(found.into_iter().flatten().map(|letter| letter.seq_no).collect())
 }
 
 impl Keys {
+    fn new(carrier: &Carrier) -> Keys {
+        let worker = carrier.program().worker();
+        Keys { worker, sources: Vec::new(), made: Vec::new(), letters: HashSet::new() }
+    }
+
     fn note(&mut self, hit: &Hit<'_>, run: &mut Run) -> Result<(), Error> {
         self.sources.clear();
         self.made.clear();
         let routing = hit.routing.as_deref();
         let document = Document { id: &hit.id, routing, source: hit.source };
         let class = match self.worker.make(document, &mut self.sources, &mut self.made)? {
+            Outcome::Written if self.letters.contains(&SeqNo(hit.seq_no)) => Class::Refused,
             Outcome::Written => Class::Written,
             Outcome::Filtered { .. } => Class::Filtered,
             Outcome::Refused { .. } => Class::Refused,

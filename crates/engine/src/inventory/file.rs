@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use segue_model::audit::Numbers;
 use segue_model::id::{SeqNo, Shard};
 
-use super::run::{Class, Content, Entry, HEADER, Head, Run, RunError, seal_settled};
+use super::made::Counts;
+use super::run::{Content, Entry, HEADER, Head, Run, RunError, seal_settled};
 use crate::error::Error;
 
 /// The inventory of one shard, open for appending.
@@ -18,6 +19,7 @@ pub struct Inventory {
     end: Relied,
     synced: u64,
     held: Numbers,
+    made: Counts,
     places: Vec<Place>,
 }
 
@@ -73,6 +75,7 @@ impl Inventory {
             end: Relied::default(),
             synced: 0,
             held: Numbers::default(),
+            made: Counts::default(),
             places: Vec::new(),
         })
     }
@@ -94,6 +97,11 @@ impl Inventory {
             Content::Entries(entries) => {
                 let numbers: Vec<_> = entries.iter().map(|entry| entry.seq_no).collect();
                 self.hold(head, &numbers);
+                for entry in entries {
+                    if let Some(keys) = &entry.keys {
+                        self.made.note(entry.seq_no, entry.class, keys.len() as u64);
+                    }
+                }
             }
             Content::Settled(numbers) => self.release(head, numbers),
         }
@@ -110,6 +118,7 @@ impl Inventory {
     fn release(&mut self, head: Head, numbers: &[SeqNo]) {
         for number in numbers {
             self.held.remove(*number);
+            self.made.forget(*number);
         }
         self.advance(head);
     }
@@ -127,6 +136,7 @@ impl Inventory {
         let (head, bytes) = run.seal();
         self.append(&bytes)?;
         self.hold(head, run.numbers());
+        run.made().for_each(|(number, class, made)| self.made.note(number, class, made));
         Ok(())
     }
 
@@ -179,25 +189,10 @@ impl Inventory {
         }
     }
 
-    /// How many documents of the target those stand for that are held: of the written ones, and of the
-    /// refused ones, whose other documents may stand there.
-    pub fn count_made(&mut self) -> Result<(u64, u64), Error> {
-        let (mut left, mut made) = (self.held.clone(), (0, 0));
-        // What was noted of a number last is how it stands.
-        for place in self.places.clone().into_iter().rev() {
-            for entry in self.entries(place)?.into_iter().rev() {
-                if !left.remove(entry.seq_no) {
-                    continue;
-                }
-                let documents = entry.keys.map_or(1, |keys| keys.len() as u64);
-                match entry.class {
-                    Class::Written => made.0 += documents,
-                    Class::Refused => made.1 += documents,
-                    Class::Filtered => {}
-                }
-            }
-        }
-        Ok(made)
+    /// How many documents of the target were made of the numbers that are held, where the pipeline makes
+    /// keys: of the written ones, and of the refused ones, whose other documents may stand there.
+    pub fn made(&self) -> (u64, u64) {
+        self.made.sums()
     }
 
     fn read(&mut self, place: Place) -> std::io::Result<Content> {
@@ -239,6 +234,7 @@ fn io(doing: &'static str, path: &Path, source: std::io::Error) -> Error {
 mod tests {
     use segue_transform::DocumentKey;
 
+    use super::super::run::Class;
     use super::*;
 
     fn run(numbers: &[i64]) -> Run {
@@ -290,9 +286,13 @@ mod tests {
         let mut second = Run::default();
         second.push_keyed(SeqNo(2), ("b", None), Class::Refused, &[key("b1"), key("b2")]);
         inventory.add(&second).unwrap();
-        assert_eq!(inventory.count_made().unwrap(), (4, 2));
+        assert_eq!(inventory.made(), (4, 2));
         inventory.settle(&[SeqNo(4)]).unwrap();
-        assert_eq!(inventory.count_made().unwrap(), (2, 2));
+        assert_eq!(inventory.made(), (2, 2));
+        let relied = inventory.sync().unwrap();
+        drop(inventory);
+        let again = Inventory::open(folder.path(), Shard(0), relied).unwrap().unwrap();
+        assert_eq!(again.made(), (2, 2));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! in which they were read; the numbers alone are in memory too, one bit each.
 
 mod file;
+mod made;
 mod run;
 
 pub use file::{Inventory, Place, Relied};

@@ -67,6 +67,8 @@ pub struct Entry {
 pub struct Run {
     payload: Vec<u8>,
     numbers: Vec<SeqNo>,
+    /// Where the pipeline makes keys: class and number of documents of each.
+    made: Vec<(Class, u64)>,
 }
 
 /// What a run holds.
@@ -117,6 +119,7 @@ impl Run {
         keys: &[DocumentKey],
     ) {
         self.push_entry(seq_no, id, routing, class, HAS_KEYS);
+        self.made.push((class, keys.len() as u64));
         varint(&mut self.payload, keys.len() as u64);
         for key in keys {
             text(&mut self.payload, &key.id);
@@ -148,6 +151,11 @@ impl Run {
     /// The numbers it holds.
     pub fn numbers(&self) -> &[SeqNo] {
         &self.numbers
+    }
+
+    /// What was made of each number, where the pipeline makes keys.
+    pub(super) fn made(&self) -> impl Iterator<Item = (SeqNo, Class, u64)> {
+        self.numbers.iter().zip(&self.made).map(|(number, (class, made))| (*number, *class, *made))
     }
 
     /// Whether it holds none.

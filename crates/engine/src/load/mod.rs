@@ -260,7 +260,7 @@ impl Loader {
             match ended {
                 Ok(Ok(lane)) => passed.add(&lane),
                 // Who is to stop ends its chunk first: what is finished need not be repeated.
-                Ok(Err(error @ Error::Stopped(Stop::Batches))) => {
+                Ok(Err(error @ Error::Stopped(Stop::Batches | Stop::Time))) => {
                     first_error.get_or_insert(error);
                 }
                 Ok(Err(error)) => {

@@ -83,13 +83,9 @@ impl Carrier {
 
     /// How many documents of the target were made: of the documents that are written, and of the refused
     /// ones, of which some may stand there.
-    pub(crate) fn count_made(&self) -> Result<(u64, u64), Error> {
-        let mut made = (0, 0);
-        for shard in &self.shards {
-            let (written, refused) = shard.count_made()?;
-            made = (made.0 + written, made.1 + refused);
-        }
-        Ok(made)
+    pub(crate) fn made(&self) -> (u64, u64) {
+        let each = self.shards.iter().map(ShardCarrier::made);
+        each.fold((0, 0), |sum, (written, refused)| (sum.0 + written, sum.1 + refused))
     }
 }
 

@@ -14,7 +14,6 @@ mod remove;
 mod shard;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use segue_cluster::{IndexShards, IndexState, ShardStats};
@@ -96,8 +95,6 @@ pub struct Carrier {
     syncs_lazily: bool,
     way: Way,
     versions: Versions,
-    /// Whether the target may hold what only an earlier projection made, where the pipeline makes keys.
-    unswept: AtomicBool,
 }
 
 /// Which way documents are carried.
@@ -264,18 +261,7 @@ impl Carrier {
             syncs_lazily,
             way: if cursor.is_some() { Way::Back } else { Way::Forward },
             versions,
-            unswept: AtomicBool::new(true),
         })
-    }
-
-    /// Whether the target may hold what only an earlier projection made.
-    pub(crate) fn is_unswept(&self) -> bool {
-        self.unswept.load(Ordering::Relaxed)
-    }
-
-    /// Says that it holds no such thing any more.
-    pub(crate) fn is_swept(&self) {
-        self.unswept.store(false, Ordering::Relaxed);
     }
 
     /// Everything up to which each shard is carried.

@@ -237,8 +237,8 @@ impl ShardCarrier {
     }
 
     /// How many documents of the target it stands for: of the written ones, and of the refused ones.
-    pub(crate) fn count_made(&self) -> Result<(u64, u64), Error> {
-        self.state().inventory.count_made()
+    pub(crate) fn made(&self) -> (u64, u64) {
+        self.state().inventory.made()
     }
 
     /// Notes that `numbers`, ascending, need no further look.

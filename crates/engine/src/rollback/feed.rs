@@ -37,8 +37,9 @@ pub(crate) struct Feed {
 /// already, so that the kept copy is not what it was at the switch.
 pub(crate) fn is_fed_back(run: &PartRun) -> bool {
     let wanted = run.session.recipe().cutover.is_fed_back() || run.state.reverse.is_some();
-    // Where versions of the source were preserved, nothing of ours may raise them.
-    wanted && run.state.versioning == Versioning::Ours
+    // Where versions of the source were preserved, nothing of ours may raise them; where the pipeline made
+    // the keys, nothing says which document of the old index one of the target belongs to.
+    wanted && run.state.versioning == Versioning::Ours && !run.is_keyed()
 }
 
 impl Feed {

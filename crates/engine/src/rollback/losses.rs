@@ -17,7 +17,8 @@ use crate::scan::{Seen, Stretch, each_page, everything};
 pub struct Losses {
     /// Documents of the target that were indexed or updated since the switch.
     pub documents: u64,
-    /// Documents that were deleted since.
+    /// Documents that were deleted since. Where the pipeline makes keys this is the most that it may be:
+    /// every operation that shows no document, those among them that were overwritten since.
     pub deletions: u64,
 }
 
@@ -55,6 +56,12 @@ pub(crate) async fn losses(run: &PartRun, place: &Place) -> Result<Losses, Error
         }
     };
     each_page(session, target, &since, each).await?;
+    let documents = documents.load(Ordering::Relaxed);
+    if run.is_keyed() {
+        let operations: u64 =
+            since.iter().map(|s| u64::try_from(s.to.0 - s.from.0).unwrap_or(0)).sum();
+        return Ok(Losses { documents, deletions: operations.saturating_sub(documents) });
+    }
     let counting = || format!("counting {target} and {kept}");
     let cluster = session.cluster();
     let now = cluster.count(target.as_str(), None).await.doing(counting)?;
@@ -62,8 +69,5 @@ pub(crate) async fn losses(run: &PartRun, place: &Place) -> Result<Losses, Error
     let summary = run.state.verified.as_ref().map(|(_, summary)| summary);
     let left_out = summary.map_or(0, |summary| summary.filtered + summary.dead_lettered);
     let made = made.load(Ordering::Relaxed);
-    Ok(Losses {
-        documents: documents.load(Ordering::Relaxed),
-        deletions: (then + made).saturating_sub(now + left_out),
-    })
+    Ok(Losses { documents, deletions: (then + made).saturating_sub(now + left_out) })
 }

@@ -257,7 +257,7 @@ impl Look<'_> {
                 let refused = letter.is_some_and(|letter| letter.seq_no == wanted.seq_no);
                 match document {
                     // A letter is of a document of the source, whatever is made of that.
-                    _ if refused && keyed => {
+                    None if refused && keyed => {
                         let once = refused_ones.insert(&wanted.of);
                         found.dead_lettered += u64::from(once);
                     }
@@ -265,8 +265,8 @@ impl Look<'_> {
                         let there = wanted.stamp.beside(Version(document.version));
                         let (id, at) = (&wanted.of.0, wanted.seq_no);
                         let detail = format!(
-                            "made of {id:?} at {at}, and the target holds {there}: of another document, \
-                             or of another state of this one"
+                            "made of {id:?} at {at}, and the target holds {there}: another document makes \
+                             the same id, or did; give them different ids, or write {id:?} once more"
                         );
                         found.divergences.push(DivergenceClass::Duplicate, &wanted.id, detail);
                     }
@@ -277,6 +277,14 @@ impl Look<'_> {
                         found.divergences.push(DivergenceClass::Stale, &wanted.id, detail);
                     }
                     None if refused => found.dead_lettered += 1,
+                    None if keyed => {
+                        let (id, at) = (&wanted.of.0, wanted.seq_no);
+                        let detail = format!(
+                            "made of {id:?} at {at}; where another document made the same id before, \
+                             write {id:?} once more"
+                        );
+                        found.divergences.push(DivergenceClass::Missing, &wanted.id, detail);
+                    }
                     None => {
                         let detail = format!("source holds it at {}", wanted.seq_no);
                         found.divergences.push(DivergenceClass::Missing, &wanted.id, detail);

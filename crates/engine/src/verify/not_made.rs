@@ -30,7 +30,7 @@ impl Look<'_> {
             };
             let present = (lineage.incarnation, lineage.rewrite);
             let entry = match (stands.incarnation, stands.rewrite) == present {
-                true => self.carrier.entry_of(stands.op)?,
+                true => tokio::task::block_in_place(|| self.carrier.entry_of(stands.op))?,
                 false => None,
             };
             match entry {

@@ -38,7 +38,8 @@ fn some(known: &[String]) -> String {
 
 impl Plan {
     /// Keeps only the parts with the wanted captures: of one key any of its values, of several keys
-    /// all. Notes about other parts go with them; the hash becomes that of what is left.
+    /// all. A value `a..b` stands for everything from `a` to `b`, both counted: whole numbers by value,
+    /// anything else as text, which is right for days and months. Notes about other parts go with them; the hash becomes that of what is left.
     ///
     /// # Errors
     /// A key that is no capture, or values that no part has. A plan without any part is left alone:
@@ -59,7 +60,8 @@ impl Plan {
         let known: Vec<_> = self.parts.iter().map(|part| part.source.to_string()).collect();
         self.parts.retain(|part| {
             values.iter().all(|(key, values)| {
-                part.captures.get(*key).is_some_and(|value| values.contains(value.as_str()))
+                let value = part.captures.get(*key);
+                value.is_some_and(|value| values.iter().any(|wanted| is_wanted(wanted, value)))
             })
         });
         if self.parts.is_empty() {
@@ -72,5 +74,41 @@ impl Plan {
             .retain(|note| note.part.as_ref().is_none_or(|part| kept.contains(part.as_str())));
         self.hash = hash(&self.pipeline, &self.parts);
         Ok(self)
+    }
+}
+
+/// Whether a capture is the wanted value, or in the wanted range.
+fn is_wanted(wanted: &str, value: &str) -> bool {
+    if wanted == value {
+        return true;
+    }
+    let Some((from, to)) = wanted.split_once("..") else { return false };
+    let numbers = (from.parse::<u64>(), value.parse::<u64>(), to.parse::<u64>());
+    match numbers {
+        (Ok(from), Ok(value), Ok(to)) => (from..=to).contains(&value),
+        _ => (from..=to).contains(&value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_has_both_its_ends() {
+        for (wanted, value, expected) in [
+            ("2025-01", "2025-01", true),
+            ("2025-01", "2025-02", false),
+            ("2025-01..2025-06", "2025-01", true),
+            ("2025-01..2025-06", "2025-06", true),
+            ("2025-01..2025-06", "2025-07", false),
+            ("2025-01..2025-06", "2024-12", false),
+            ("9..11", "10", true),
+            ("9..11", "100", false),
+            ("2025-06..2025-01", "2025-03", false),
+            ("a..b", "a..b", true),
+        ] {
+            assert_eq!(is_wanted(wanted, value), expected, "{wanted} {value}");
+        }
     }
 }

@@ -129,10 +129,15 @@ fn a_list_becomes_a_document_a_value() {
         ],
     );
     refusals(
+        "  - explode: { field: l }\n  - id: \"{_id}\"\n  - routing: \"{l}\"\n",
+        &[(("x", None, r#"{"l":[1,2]}"#), "two different documents made of it have the id `x`")],
+    );
+    refusals(
         "  - explode: { field: l, on_empty: dead_letter }\n  - id: \"{_id}\"\n",
         &[
             (("x", None, "{}"), "`l` has no value"),
             (("x", None, r#"{"l":[1,2]}"#), "two different documents made of it have the id `x`"),
+            (("x", None, &format!(r#"{{"l":[{}1]}}"#, "1,".repeat(10_000))), "10001 values"),
         ],
     );
 }
