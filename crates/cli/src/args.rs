@@ -243,6 +243,17 @@ pub struct FollowOptions {
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "5")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub follow: Option<u64>,
+    /// Only try it: documents of each part go through the pipeline into a scratch index with the target's
+    /// mapping, which is removed again. Exit code 3 where some would be refused.
+    #[arg(long, conflicts_with_all = ["follow", "max_batches"])]
+    pub dry_run: bool,
+    /// With --dry-run: so many documents of each part, spread over it.
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "dry_run")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub sample: u64,
+    /// With --dry-run: all documents.
+    #[arg(long, requires = "dry_run", conflicts_with = "sample")]
+    pub all: bool,
 }
 
 #[derive(Debug, Args)]

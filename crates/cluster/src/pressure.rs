@@ -52,6 +52,17 @@ impl Watermark {
         }
     }
 
+    /// Bytes of a disk of `total` bytes with `available` left that may be filled before the mark is
+    /// reached.
+    #[must_use]
+    pub fn room(self, total: u64, available: u64) -> u64 {
+        let kept = match self {
+            Watermark::UsedPercent(percent) => (total as f64 * (100.0 - percent) / 100.0) as u64,
+            Watermark::FreeBytes(bytes) => bytes,
+        };
+        available.saturating_sub(kept)
+    }
+
     /// Reads `85%`, `0.85`, `10gb` or `500`.
     fn parse(text: &str) -> Option<Watermark> {
         if let Some(percent) = text.strip_suffix('%') {
@@ -203,13 +214,17 @@ impl Cluster {
 
 fn watermarks(settings: &Value) -> Watermarks {
     let default = Watermarks::default();
-    let mark = |name: &str| {
-        let key = format!("cluster.routing.allocation.disk.watermark.{name}");
-        ["transient", "persistent", "defaults"]
-            .iter()
-            .find_map(|layer| settings[*layer][key.as_str()].as_str())
-            .and_then(Watermark::parse)
+    let setting = |name: &str| {
+        let key = format!("cluster.routing.allocation.disk.{name}");
+        let layers = ["transient", "persistent", "defaults"];
+        layers.iter().find_map(|layer| settings[*layer][key.as_str()].as_str())
     };
+    // The engine heeds none of them then.
+    if setting("threshold_enabled") == Some("false") {
+        let none = Watermark::FreeBytes(0);
+        return Watermarks { low: none, high: none, flood: none };
+    }
+    let mark = |name: &str| setting(&format!("watermark.{name}")).and_then(Watermark::parse);
     Watermarks {
         low: mark("low").unwrap_or(default.low),
         high: mark("high").unwrap_or(default.high),
@@ -257,6 +272,10 @@ mod tests {
             }
         );
         assert_eq!(watermarks(&json!({})), Watermarks::default());
+        let off = json!({ "persistent": {
+            "cluster.routing.allocation.disk.threshold_enabled": "false", key("high"): "80%"
+        }});
+        assert_eq!(watermarks(&off).high.room(100, 40), 40);
     }
 
     #[test]
@@ -266,6 +285,18 @@ mod tests {
         assert!(!Watermark::UsedPercent(90.0).reached(0, 0));
         assert!(Watermark::FreeBytes(10).reached(100, 10));
         assert!(!Watermark::FreeBytes(10).reached(100, 11));
+    }
+
+    #[test]
+    fn there_is_room_up_to_the_mark() {
+        for (mark, total, available, room) in [
+            (Watermark::UsedPercent(90.0), 1000, 400, 300),
+            (Watermark::UsedPercent(90.0), 1000, 50, 0),
+            (Watermark::FreeBytes(100), 1000, 400, 300),
+            (Watermark::FreeBytes(100), 1000, 99, 0),
+        ] {
+            assert_eq!(mark.room(total, available), room, "{mark:?} {available}");
+        }
     }
 
     #[test]

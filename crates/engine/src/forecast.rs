@@ -1,15 +1,17 @@
 //! What the predicted pause of a cutover is computed from: two looks at the numbers that the sources' shards
-//! have given out. The number of requests does not grow with the number of indices.
+//! have given out; and what disk and time are estimated from. The number of requests does not grow with the number of indices.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use segue_cluster::{Cluster, Error, Request, path};
+use segue_model::estimate::measured;
 use segue_model::pause::Basis;
-use segue_model::plan::{Plan, PlannedPart};
+use segue_model::plan::{Action, Plan, PlannedPart};
 use segue_model::recipe::Recipe;
 use serde::Deserialize;
 
+use crate::checkpoint_store::CheckpointStore;
 use crate::error::chain;
 use crate::session::Session;
 
@@ -18,9 +20,43 @@ const BETWEEN: Duration = Duration::from_millis(250);
 /// Many indices make long answers.
 const LISTING: usize = 1 << 28;
 
-/// Adds to a plan that is to be shown how long writers will be refused.
+/// Adds to a plan that is to be shown how long writers will be refused, and what it is expected to cost.
 pub async fn predict(session: &Session, plan: &mut Plan) {
     forecast(session.cluster(), session.recipe(), plan).await;
+    cost(session, plan).await;
+}
+
+/// Adds what is expected of disk and time. What of the journal cannot be read is left out of account.
+async fn cost(session: &Session, plan: &mut Plan) {
+    let records = session.journal().records().await.unwrap_or_else(|error| {
+        tracing::warn!(error = chain(&error), "no rate is known from the journal");
+        Vec::new()
+    });
+    let mut copied = BTreeMap::new();
+    for part in &plan.parts {
+        if matches!(part.action, Action::Resume { .. }) {
+            copied.insert(part.source.clone(), read_so_far(session, part).await);
+        }
+    }
+    let copied = |part: &PlannedPart| copied.get(&part.source).copied().unwrap_or(0);
+    plan.estimate(session.recipe(), measured(&records), &copied);
+}
+
+/// Documents of a part that were read already, updates of theirs included.
+async fn read_so_far(session: &Session, part: &PlannedPart) -> u64 {
+    let (cluster, migration) = (session.cluster().clone(), session.migration().clone());
+    let store = CheckpointStore::new(cluster, migration, part.source.clone());
+    match store.load(part.shards).await {
+        Ok(kept) => {
+            let checkpoints = kept.into_iter().filter_map(|kept| kept.checkpoint);
+            checkpoints.map(|checkpoint| checkpoint.balance.read).sum()
+        }
+        Err(error) => {
+            let error = chain(&error);
+            tracing::warn!(error, part = %part.source, "how far it is could not be read");
+            0
+        }
+    }
 }
 
 /// Adds the predicted pauses to `plan`. What cannot be seen is not predicted: the gate looks for itself.

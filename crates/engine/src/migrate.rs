@@ -240,7 +240,7 @@ async fn work_in_turn(
 ) -> (PartReport, Option<Ending>) {
     let idle = matches!(run.planned.action, Action::Skip { .. });
     if idle && run.state.phase != Phase::Watching {
-        return work(run, pinned, goal).await;
+        return Box::pin(work(run, pinned, goal)).await;
     }
     let mut report = blank(&run.planned, &run.state);
     let mut stopped = |error: &Error| {

@@ -33,6 +33,12 @@ impl PageReader {
         PageReader { session: session.clone(), index: index.clone(), fetch, size }
     }
 
+    /// Lets the next page hold so many documents at most.
+    pub(crate) fn limit(&mut self, documents: u64) {
+        let documents = u32::try_from(documents).unwrap_or(u32::MAX);
+        self.size = self.size.min(documents).max(1);
+    }
+
     /// The page that follows `after` in `shard`, up to `to`.
     pub(crate) async fn turn(
         &mut self,

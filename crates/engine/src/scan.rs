@@ -54,10 +54,7 @@ pub(crate) async fn scan<V: Visitor>(
     fetch: &Fetch,
     visitors: Vec<V>,
 ) -> Result<Vec<V>, Error> {
-    let wanted = u64::from(session.limits().batch_docs);
-    let queue: Vec<_> =
-        stretches.iter().map(|s| (s.shard, Windows::new(s.from, s.to, wanted))).collect();
-    let queue = Arc::new(Mutex::new(queue));
+    let queue = queue(session, stretches);
     let mut readers = JoinSet::new();
     for visitor in visitors {
         let pages = PageReader::new(session, index, fetch.clone());
@@ -93,9 +90,7 @@ where
     F: Fn(Vec<Seen>) -> D + Clone + Send + 'static,
     D: Future<Output = Result<(), Error>> + Send,
 {
-    let wanted = u64::from(session.limits().batch_docs);
-    let queue = stretches.iter().map(|s| (s.shard, Windows::new(s.from, s.to, wanted))).collect();
-    let queue: Queue = Arc::new(Mutex::new(queue));
+    let queue = queue(session, stretches);
     let mut readers = JoinSet::new();
     for _ in 0..session.limits().lanes.max(1) {
         let mut pages = PageReader::new(session, index, Fetch::IdsOnly);
@@ -134,7 +129,15 @@ fn seen(shard: Shard, hit: &Hit<'_>) -> Seen {
     }
 }
 
-type Queue = Arc<Mutex<Vec<(Shard, Windows)>>>;
+/// What is left to be read, for several readers.
+pub(crate) type Queue = Arc<Mutex<Vec<(Shard, Windows)>>>;
+
+/// Everything in `stretches`, in windows of about a batch each.
+pub(crate) fn queue(session: &Session, stretches: &[Stretch]) -> Queue {
+    let wanted = u64::from(session.limits().batch_docs);
+    let windows = stretches.iter().map(|s| (s.shard, Windows::new(s.from, s.to, wanted)));
+    Arc::new(Mutex::new(windows.collect()))
+}
 
 async fn read<V: Visitor>(
     session: Session,
@@ -160,7 +163,8 @@ async fn read<V: Visitor>(
     Ok(visitor)
 }
 
-fn take(queue: &Queue) -> Option<(Shard, Window)> {
+/// The next window that nobody has taken.
+pub(crate) fn take(queue: &Queue) -> Option<(Shard, Window)> {
     let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
     let taken = queue
         .iter_mut()
@@ -172,7 +176,13 @@ fn take(queue: &Queue) -> Option<(Shard, Window)> {
     taken
 }
 
-fn finish(queue: &Queue, shard: Shard, window: Window, documents: u64) -> Result<(), Error> {
+/// A window was read to its end, and held so many documents.
+pub(crate) fn finish(
+    queue: &Queue,
+    shard: Shard,
+    window: Window,
+    documents: u64,
+) -> Result<(), Error> {
     let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
     for (of, windows) in queue.iter_mut() {
         // Two stretches of one shard do not overlap: only one of them knows the window.

@@ -108,7 +108,12 @@ pub async fn try_out(
     Ok(trial.tried)
 }
 
-async fn bind(session: &Session, program: Program, files: &Scratch) -> Result<Bound, Error> {
+/// The program with the rows of its lookups as they are now; they are read from `files`.
+pub(crate) async fn bind(
+    session: &Session,
+    program: Program,
+    files: &Scratch,
+) -> Result<Bound, Error> {
     let mut views = Vec::new();
     for spec in program.lookups() {
         let file = files.0.join(format!("{}.view", spec.name));
@@ -118,10 +123,10 @@ async fn bind(session: &Session, program: Program, files: &Scratch) -> Result<Bo
 }
 
 /// A folder of this process's own, removed in the end.
-struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(session: &Session) -> Scratch {
+    pub(crate) fn new(session: &Session) -> Scratch {
         let name = format!("try-{}", std::process::id());
         Scratch(session.options().state_dir.join(name))
     }

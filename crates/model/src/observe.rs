@@ -158,6 +158,9 @@ pub struct Node {
     pub data: bool,
     /// Disk space the engine may still use, bytes.
     pub disk_available: u64,
+    /// Bytes of it that may be filled before the disk reaches the cluster's high watermark; none where that
+    /// was not seen.
+    pub disk_below_high: Option<u64>,
 }
 
 /// A rewriting job of the engine that runs now (reindex, update or delete by query).

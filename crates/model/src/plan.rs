@@ -1,12 +1,14 @@
 //! The plan: every index, name and number, with its reason. Made from a recipe and an observation by
 //! a function; execution decides nothing that stands here.
 
+mod difference;
 mod generation;
 mod names;
 mod only;
 mod part;
 mod render;
 pub(crate) use render::{Counted, Size};
+mod shape;
 mod switched;
 mod target;
 
@@ -14,11 +16,14 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
+pub use difference::{Added, Changed, Difference, Effect, Lost, SettingChange, Then};
 pub use generation::PlannedFiles;
 pub use names::keep_name;
 pub use only::NoSuchPart;
+pub(crate) use shape::{Shape, covers};
 pub(crate) use target::copied_settings;
 
+use crate::estimate::{Estimate, Room, Whole};
 use crate::id::{AliasName, IndexName, IndexUuid, MigrationName};
 use crate::lint::{self, Note, Severity};
 use crate::observe::{AliasProps, Observation};
@@ -41,6 +46,10 @@ pub struct Plan {
     pub lookups: Vec<PlannedLookup>,
     /// What is wrong or risky.
     pub notes: Vec<Note>,
+    /// What the parts that are left are expected to cost; none where that was not looked at.
+    pub estimate: Option<Whole>,
+    #[serde(skip)]
+    pub(crate) room: Option<Room>,
     #[serde(skip)]
     pipeline: String,
 }
@@ -77,6 +86,10 @@ pub struct PlannedPart {
     pub files: Option<PlannedFiles>,
     /// For how long its writers are expected to be refused; none where that was not looked at.
     pub pause: Option<Pause>,
+    /// What it is expected to cost; none where that was not looked at, or nothing is copied.
+    pub estimate: Option<Box<Estimate>>,
+    /// How the target differs from the source; nothing where the source is files, or has switched.
+    pub difference: Box<Difference>,
 }
 
 /// What is to be done with a part.
@@ -149,6 +162,8 @@ impl PlannedPart {
             files: None,
             reasons: Vec::new(),
             pause: None,
+            estimate: None,
+            difference: Box::default(),
         }
     }
 
@@ -187,6 +202,8 @@ impl Plan {
             lookups: lookups(recipe, seen),
             parts,
             notes,
+            estimate: None,
+            room: Room::of(&seen.nodes),
             pipeline,
         }
     }
@@ -213,6 +230,9 @@ fn lookups(recipe: &Recipe, seen: &Observation) -> Vec<PlannedLookup> {
         .collect()
 }
 
+/// The difference between source and target is not in it: what is carried out is the target's body, which
+/// is. The source's mapping grows by itself with each new field where it is dynamic, and a plan that was
+/// agreed to would not fit any more for something that execution does not look at.
 fn hash(pipeline: &str, parts: &[PlannedPart]) -> String {
     let left: Vec<_> = parts
         .iter()

@@ -6,6 +6,7 @@ mod cleanup;
 mod copy;
 mod demo;
 mod doctor;
+mod dry_run;
 mod errors;
 mod manual;
 mod plan;
@@ -40,6 +41,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Reference => manual::reference(),
         Command::Plan(options) => plan::run(&options).await,
         Command::Try(options) => trial::run(&options).await,
+        Command::Run(options) if options.dry_run => dry_run::run(&options).await,
         Command::Run(options) => {
             run::run(&options.run, Goal::Run, options.follow.map(Duration::from_secs)).await
         }

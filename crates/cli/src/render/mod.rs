@@ -1,5 +1,6 @@
 //! What people see.
 
+pub mod dry_run;
 pub mod errors;
 pub mod progress;
 pub mod report;

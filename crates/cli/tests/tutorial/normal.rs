@@ -13,13 +13,15 @@ pub fn of(text: &str) -> String {
     lines.join("\n")
 }
 
-/// Said every few seconds, if something takes so long.
+/// Said every few seconds, if something takes so long, or only if it took long enough.
 fn is_of_the_moment(line: &str) -> bool {
-    line.contains(" docs/s, ") || line.starts_with("waiting on ")
+    line.contains(" docs/s, ")
+        || line.starts_with("waiting on ")
+        || line.trim_start().starts_with("at this speed ")
 }
 
 /// Units whose numbers are volatile, and what stands for them: how large a number is may change the unit.
-const UNITS: [(&str, &str); 11] = [
+const UNITS: [(&str, &str); 12] = [
     ("ms", "TIME"),
     ("s", "TIME"),
     ("B", "SIZE"),
@@ -28,6 +30,7 @@ const UNITS: [(&str, &str); 11] = [
     ("GB", "SIZE"),
     ("KiB", "SIZE"),
     ("MiB", "SIZE"),
+    ("docs/s", "RATE"),
     ("writes", "writes"),
     ("batches", "batches"),
     ("batch", "batches"),
@@ -121,6 +124,7 @@ fn only_what_is_volatile_is_replaced() {
             "  pause   about 240 ms: block 48, clone (100)",
             "  pause about N TIME: block N, clone (N)",
         ),
+        ("From 4711 docs/s when shop was copied", "From N RATE when shop was copied"),
         ("created 2026-01-02 is 7", "created DATE is 7"),
         ("shards 2, replicas 0, 37 fields mapped\n\n", "shards 2, replicas 0, 37 fields mapped"),
         ("a\nshop: 7 of 9 documents, 3 docs/s, 1 kB/s\nb", "a\nb"),

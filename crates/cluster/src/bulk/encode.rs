@@ -106,6 +106,12 @@ impl BulkBody {
         self.finish();
     }
 
+    /// What was written since the last [`BulkBody::take`].
+    #[must_use]
+    pub fn written(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Ends the open item; does nothing when none is open.
     pub fn finish(&mut self) {
         if self.open.take().is_some() {

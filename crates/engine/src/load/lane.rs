@@ -101,7 +101,8 @@ impl Lane<'_> {
     }
 }
 
-fn hit<'a>(record: &Taken, id: &'a str, source: &'a [u8]) -> Hit<'a> {
+/// A record as a document.
+pub(super) fn hit<'a>(record: &Taken, id: &'a str, source: &'a [u8]) -> Hit<'a> {
     Hit {
         id: Cow::Borrowed(id),
         routing: None,
@@ -112,14 +113,15 @@ fn hit<'a>(record: &Taken, id: &'a str, source: &'a [u8]) -> Hit<'a> {
     }
 }
 
-fn dead_letter(file: &SourceFile, record: &Taken, unfit: &Unfit) -> DeadLetter {
+/// A record that cannot be loaded.
+pub(super) fn dead_letter(file: &SourceFile, record: &Taken, unfit: &Unfit) -> DeadLetter {
     let (place, at) = (file.place(record.number), (file.number, record.number));
     let reason = format!("{}: {}", file.at_line(record.line), unfit.reason);
     DeadLetter::new((&place, None), at, unfit.kind, &reason)
 }
 
 /// Says where the record of a refused document stands.
-fn name_place(letter: &mut DeadLetter, file: &SourceFile, records: &[&Taken]) {
+pub(super) fn name_place(letter: &mut DeadLetter, file: &SourceFile, records: &[&Taken]) {
     let at = records.binary_search_by_key(&letter.seq_no, |record| record.number);
     if let Some(record) = at.ok().and_then(|at| records.get(at)) {
         // Two records of one id are two letters.

@@ -13,6 +13,7 @@ mod lane;
 mod ledger;
 mod read;
 mod retire;
+pub(crate) mod sample;
 mod source;
 pub(crate) mod swap;
 

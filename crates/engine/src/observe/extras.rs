@@ -19,7 +19,7 @@ pub(super) async fn look(
     wildcard: &str,
     seen: &mut Observation,
 ) {
-    let (names, shards, composable, legacy, policies, nodes, jobs) = tokio::join!(
+    let (names, shards, composable, legacy, policies, nodes, jobs, marks) = tokio::join!(
         names(cluster),
         shards(cluster, wildcard),
         composable_templates(cluster),
@@ -27,6 +27,7 @@ pub(super) async fn look(
         policies(cluster, distribution, wildcard),
         cluster.node_pressure(),
         cluster.write_tasks(),
+        cluster.disk_watermarks(),
     );
     if let Some(resolved) = or_gap(names, "the names of all indices", seen) {
         seen.names = resolved.indices.into_iter().map(|entry| IndexName::new(entry.name)).collect();
@@ -43,6 +44,8 @@ pub(super) async fn look(
     }
     seen.policies = or_gap(policies, "lifecycle policies", seen).unwrap_or_default();
     let nodes = or_gap(nodes, "the nodes", seen).unwrap_or_default();
+    // Without them all that is free counts.
+    let marks = marks.inspect_err(|error| tracing::debug!(%error, "no watermarks were seen")).ok();
     seen.nodes = nodes
         .into_iter()
         .map(|node| Node {
@@ -50,6 +53,8 @@ pub(super) async fn look(
             ingest: node.ingest,
             data: node.data,
             disk_available: node.disk_available,
+            disk_below_high: marks
+                .map(|marks| marks.high.room(node.disk_total, node.disk_available)),
         })
         .collect();
     let tasks = or_gap(jobs, "running jobs", seen).unwrap_or_default();

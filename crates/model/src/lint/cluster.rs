@@ -1,6 +1,7 @@
 //! What could not be seen, may not be done, or does not fit.
 
 use super::{Note, Severity};
+use crate::estimate::{Room, target_bytes};
 use crate::observe::{Gap, Observation};
 use crate::plan::{PlannedPart, Size};
 
@@ -29,26 +30,13 @@ pub(super) fn lint_sight(seen: &Observation, notes: &mut Vec<Note>) {
 /// Whether the data nodes have room for what is still to be made. The kept copies share the old
 /// indices' files and take none.
 pub(super) fn lint_room(seen: &Observation, parts: &[PlannedPart], notes: &mut Vec<Note>) {
-    let data = || seen.nodes.iter().filter(|node| node.data);
-    if data().next().is_none() {
-        return;
-    }
-    let free: u64 = data().map(|node| node.disk_available).sum();
-    let copies = |part: &PlannedPart| {
-        let replicas = part.target_body.settings.get("index.number_of_replicas");
-        1 + replicas.and_then(|n| n.as_u64().or_else(|| n.as_str()?.parse().ok())).unwrap_or(1)
-    };
-    let needed: u64 = parts
-        .iter()
-        .filter(|part| !part.is_skipped())
-        .map(|part| part.bytes.saturating_mul(copies(part)))
-        .fold(0, u64::saturating_add);
-    if needed > free {
+    let Some(room) = Room::of(&seen.nodes) else { return };
+    let left = parts.iter().filter(|part| !part.is_skipped());
+    let needed: u64 = left.map(target_bytes).fold(0, u64::saturating_add);
+    if needed > room.bytes {
         let what = format!(
-            "the targets need about {} if they are as large as their sources, the data nodes have \
-             {} left",
-            Size(needed),
-            Size(free)
+            "the targets need about {} if they are as large as their sources, {room}",
+            Size(needed)
         );
         let hint = "make room, or migrate some parts at a time with --only";
         notes.push(Note::whole("SEG-P139", what, hint).graded(Severity::Warning));

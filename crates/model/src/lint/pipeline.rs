@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{Note, Severity};
 use crate::id::{AliasName, IndexName};
-use crate::observe::mapping::{Unknown, is_mapped, is_searchable, leaves, searchable, takes};
+use crate::observe::mapping::{Unknown, is_mapped, takes};
 use crate::observe::{Observation, SeenIndex};
-use crate::plan::PlannedPart;
-use crate::recipe::{Lookup, Recipe, Step};
+use crate::plan::{Lost, PlannedPart, Shape, Then, covers};
+use crate::recipe::{Lookup, Recipe};
 
 /// The indices that a lookup's name stands for, as far as they were seen.
 pub(crate) fn lookup_indices<'a>(seen: &'a Observation, lookup: &Lookup) -> Vec<&'a SeenIndex> {
@@ -78,88 +78,11 @@ fn lint_rows(lookup: &Lookup, index: &SeenIndex, notes: &mut Vec<Note>) {
     }
 }
 
-/// What the pipeline does to the names of fields.
-#[derive(Default)]
-struct Shape {
-    /// Fields that it writes.
-    written: BTreeSet<String>,
-    /// Fields that it takes away.
-    taken: BTreeSet<String>,
-    /// Fields that it needs in the document before anything has written them.
-    needed: Vec<(String, String)>,
-    /// Whether a script runs, which may write, move and take whatever it likes.
-    scripted: bool,
-}
-
-impl Shape {
-    fn of(recipe: &Recipe) -> Shape {
-        let mut shape = Shape::default();
-        for step in &recipe.pipeline {
-            shape.take(step);
-        }
-        shape
-    }
-
-    fn take(&mut self, step: &Step) {
-        match step {
-            Step::Lookup(lookup) => {
-                let key = lookup.key.dotted();
-                if !self.scripted && !self.written.iter().any(|field| covers(field, &key)) {
-                    self.needed.push((lookup.name.clone(), key));
-                }
-            }
-            Step::Copy(copy) => copy.fields.iter().for_each(|f| self.write(f.target.dotted())),
-            Step::Set(set) => set.fields.iter().for_each(|(f, _)| self.write(f.dotted())),
-            Step::Rename(rename) => {
-                for (old, new) in &rename.fields {
-                    self.remove(&old.dotted());
-                    self.write(new.dotted());
-                }
-            }
-            Step::Remove(remove) => remove.fields.iter().for_each(|f| self.remove(&f.dotted())),
-            Step::Default(set) => set.fields.iter().for_each(|(f, _)| self.write(f.dotted())),
-            Step::Script(_) => {
-                // What is written before it need not be there after it.
-                self.written.clear();
-                self.scripted = true;
-            }
-            Step::Explode(explode) => {
-                self.remove(&explode.field.dotted());
-                self.write(explode.into.dotted());
-            }
-            Step::Id(_)
-            | Step::Routing(_)
-            | Step::Convert(_)
-            | Step::Filter(_)
-            | Step::Date(_)
-            | Step::Split(_)
-            | Step::Join(_)
-            | Step::Map(_)
-            | Step::Truncate(_) => {}
-        }
-    }
-
-    fn write(&mut self, field: String) {
-        self.taken.retain(|taken| !covers(taken, &field));
-        self.written.insert(field);
-    }
-
-    fn remove(&mut self, field: &str) {
-        self.written.retain(|written| !covers(field, written));
-        self.taken.insert(field.to_owned());
-    }
-}
-
-/// Whether `field` is `inner` or an object around it.
-fn covers(field: &str, inner: &str) -> bool {
-    inner.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
 /// How many fields are listed before the rest is only counted.
 const LISTED: usize = 10;
 
-fn list(fields: &[&String]) -> String {
-    let listed: Vec<_> = fields.iter().take(LISTED).map(|field| field.as_str()).collect();
+fn list(fields: &[&str]) -> String {
+    let listed: Vec<_> = fields.iter().take(LISTED).copied().collect();
     match fields.len().saturating_sub(LISTED) {
         0 => listed.join(", "),
         more => format!("{} and {more} more", listed.join(", ")),
@@ -186,48 +109,65 @@ pub(super) fn lint_fields(
         }
     }
     let mappings = &part.target_body.mappings;
-    let refused = |field: &&String| takes(mappings, field) == Unknown::Refused;
-    let written: Vec<_> = shape.written.iter().filter(refused).collect();
+    let refused = |field: &&str| takes(mappings, field) == Unknown::Refused;
+    let written: Vec<_> = shape.written.iter().map(String::as_str).filter(refused).collect();
     if !written.is_empty() {
         let what =
             format!("the pipeline writes fields that the target refuses: {}", list(&written));
         let hint = "map them in the target's template";
         notes.push(Note::error("SEG-P127", name, what, hint));
     }
-    if shape.scripted {
-        return;
+    if !shape.scripted {
+        lint_lost(part, &written, notes);
     }
-    let of_source = leaves(&source.mappings);
-    let carried: Vec<_> = of_source
-        .iter()
-        .filter(|field| !shape.taken.iter().chain(&shape.written).any(|f| covers(f, field)))
-        .filter(refused)
-        .collect();
+    lint_narrowed(part, notes);
+}
+
+/// Fields that the source maps and the target does not. Documents that have them are refused; or a search
+/// by them, or a suggestion from them, finds nothing after the switch, or something else.
+fn lint_lost(part: &PlannedPart, told: &[&str], notes: &mut Vec<Note>) {
+    let name = part.source.as_str();
+    let lost = |refused: bool| -> Vec<&str> {
+        let lost = part.difference.lost.iter().filter(|lost| lost.then != Then::Removed);
+        let lost = lost.filter(|lost| (lost.then == Then::Refused) == refused);
+        let lost = lost.filter(|lost| refused || lost.searched);
+        let is_told = |lost: &&Lost| {
+            let becomes = lost.becomes.as_ref().unwrap_or(&lost.field);
+            told.iter().any(|field| covers(field, becomes))
+        };
+        let lost = lost.filter(|lost| !is_told(lost)).map(|lost| lost.field.as_str());
+        // By name, as elsewhere in the notes.
+        lost.collect::<BTreeSet<_>>().into_iter().collect()
+    };
+    let carried = lost(true);
     if !carried.is_empty() {
         let what = format!("the source maps fields that the target refuses: {}", list(&carried));
         let hint = "documents that have them become dead letters: map them, or remove them in the \
                     pipeline";
         notes.push(Note::warning("SEG-P133", name, what, hint));
     }
-    lint_lost(part, source, &shape, notes);
-}
-
-/// Fields that the source maps and the target takes without mapping them: a search by them, or a
-/// suggestion from them, finds nothing after the switch, or something else.
-fn lint_lost(part: &PlannedPart, source: &SeenIndex, shape: &Shape, notes: &mut Vec<Note>) {
-    let mappings = &part.target_body.mappings;
-    let of_source = searchable(&source.mappings);
-    let lost: Vec<_> = of_source
-        .iter()
-        .filter(|field| !shape.taken.iter().chain(&shape.written).any(|f| covers(f, field)))
-        .filter(|field| {
-            !is_searchable(mappings, field) && takes(mappings, field) != Unknown::Refused
-        })
-        .collect();
+    let lost = lost(false);
     if !lost.is_empty() {
         let what = format!("the source maps fields that the target does not: {}", list(&lost));
         let hint = "they are kept in the documents, but searched otherwise or not at all: map them in \
                     the target, or remove them in the pipeline";
-        notes.push(Note::warning("SEG-P143", part.source.as_str(), what, hint));
+        notes.push(Note::warning("SEG-P143", name, what, hint));
+    }
+}
+
+/// Fields with which the target takes, or finds, less than the source.
+fn lint_narrowed(part: &PlannedPart, notes: &mut Vec<Note>) {
+    let narrowed = part.difference.narrowed();
+    let narrowed: Vec<_> = narrowed.iter().map(String::as_str).collect();
+    if !narrowed.is_empty() {
+        let what = format!("the target takes or finds less than the source: {}", list(&narrowed));
+        let hint = if part.difference.may_refuse() {
+            "documents with values that do not fit become dead letters: `segue run --dry-run` shows \
+             which; widen the target's mapping, or convert in the pipeline"
+        } else {
+            "no document is refused for it, but searches and sums by these fields can find less: widen \
+             the target's mapping, if that is not wanted"
+        };
+        notes.push(Note::warning("SEG-P145", part.source.as_str(), what, hint));
     }
 }

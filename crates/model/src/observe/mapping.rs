@@ -102,20 +102,6 @@ fn collect(object: &Value, prefix: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// All that a mapping makes searchable, by path: the innermost fields, and their multi-fields.
-pub fn searchable(mappings: &Value) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for leaf in leaves(mappings) {
-        let field = leaf.split('.').fold(mappings, |at, segment| &at["properties"][segment]);
-        let more = field["fields"].as_object().into_iter().flatten();
-        found.extend(more.map(|(name, _)| format!("{leaf}.{name}")));
-        if field["enabled"] != false {
-            found.insert(leaf);
-        }
-    }
-    found
-}
-
 /// Whether any field is of this type.
 pub fn has_type(mappings: &Value, kind: &str) -> bool {
     mappings["properties"]
@@ -160,9 +146,6 @@ mod tests {
         ] {
             assert_eq!(takes(&json!({ "dynamic": dynamic }), "x"), taken, "{dynamic}");
         }
-        let multi: Vec<_> =
-            searchable(&strict).into_iter().filter(|f| f.starts_with('a')).collect();
-        assert_eq!(multi, ["a", "a.raw"]);
         let found: Vec<_> = leaves(&strict).into_iter().collect();
         assert_eq!(found, ["a", "flat", "inner.y", "off", "open.x"]);
     }

@@ -135,6 +135,8 @@ pub(super) fn plan_generation(
         keep: live.clone().unwrap_or(name),
         reasons: Vec::new(),
         pause: None,
+        estimate: None,
+        difference: Box::default(),
         files: Some(PlannedFiles {
             generation: number,
             files: files.files,

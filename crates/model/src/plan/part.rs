@@ -1,8 +1,10 @@
 //! Planning one part whose source is there.
 
+use super::difference::difference;
 use super::names::{alias_moves, keep_name};
+use super::shape::Shape;
 use super::target::{target_body, template};
-use super::{Action, PlannedPart};
+use super::{Action, Difference, PlannedPart, TargetBody};
 use crate::id::IndexName;
 use crate::lint::Note;
 use crate::observe::mapping::is_mapped;
@@ -40,6 +42,11 @@ pub(super) fn plan_part(
     if seen.journal.get(&index.name).is_some_and(|state| state.phase.is_given_up()) {
         reasons.push("it was given up earlier and begins anew".to_owned());
     }
+    let action = action(recipe, seen, index);
+    let difference = match action {
+        Action::Skip { .. } => Difference::default(),
+        _ => differing(recipe, seen, index, (&target, &target_body)),
+    };
     Some(PlannedPart {
         source: index.name.clone(),
         source_uuid: index.uuid.clone(),
@@ -49,13 +56,29 @@ pub(super) fn plan_part(
         docs: index.docs,
         bytes: index.bytes,
         shards: index.shards,
-        action: action(recipe, seen, index),
+        action,
         captures,
         target,
         files: None,
         reasons,
         pause: None,
+        estimate: None,
+        difference: Box::new(difference),
     })
+}
+
+/// How the target differs from the source: as it is planned, or as it stands where it was made already.
+fn differing(
+    recipe: &Recipe,
+    seen: &Observation,
+    index: &SeenIndex,
+    (target, body): (&IndexName, &TargetBody),
+) -> Difference {
+    let ours = (recipe.name.as_str(), index.name.as_str());
+    let there = seen.index(target).filter(|there| there.made_by() == Some(ours));
+    let templates = seen.index_templates.iter().filter(|t| t.matches(target.as_str()));
+    let templates = templates.map(|template| template.name.clone()).collect();
+    difference(&Shape::of(recipe), index, body, there, templates)
 }
 
 fn action(recipe: &Recipe, seen: &Observation, index: &SeenIndex) -> Action {

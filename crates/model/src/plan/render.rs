@@ -79,6 +79,9 @@ impl Plan {
             Size(bytes),
             self.parts.len() - active
         )?;
+        if let Some(estimate) = &self.estimate {
+            write!(f, "{estimate}")?;
+        }
         if self.active().any(|part| part.files.is_none()) {
             writeln!(
                 f,
@@ -116,6 +119,7 @@ impl fmt::Display for PlannedPart {
         }
         if let Some(files) = &self.files {
             self.made(f)?;
+            self.cost(f)?;
             return files.fmt(f);
         }
         writeln!(
@@ -126,6 +130,8 @@ impl fmt::Display for PlannedPart {
             Counted(self.shards.into(), "partition")
         )?;
         self.made(f)?;
+        self.cost(f)?;
+        self.difference.fmt(f)?;
         for alias in &self.aliases {
             let how = if alias.on_source { "move" } else { "add" };
             let kind = if alias.spanning { ", shared with other indices" } else { "" };
@@ -150,6 +156,10 @@ impl fmt::Display for PlannedPart {
 }
 
 impl PlannedPart {
+    fn cost(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.estimate.as_ref().map_or(Ok(()), |estimate| writeln!(f, "    cost    {estimate}"))
+    }
+
     fn made(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Of a target that is there already only the rest of its settings is planned.
         if !self.target_body.mappings.is_object() {

@@ -63,6 +63,8 @@ fn switched_part(
         files: None,
         reasons: Vec::new(),
         pause: None,
+        estimate: None,
+        difference: Box::default(),
     }
 }
 

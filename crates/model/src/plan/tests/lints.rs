@@ -30,7 +30,7 @@ fn every_lint_code_is_raised_by_what_it_is_there_for() {
     fn records(seen: &mut Observation) -> &mut SeenIndex {
         seen.others.get_mut(&IndexName::new("records")).unwrap()
     }
-    let table: [(&str, Spoil); 65] = [
+    let table: [(&str, Spoil); 69] = [
         ("SEG-P101", |s| s.candidates[0].data_stream = Some("stream".to_owned())),
         ("SEG-P102", |s| s.templates.clear()),
         ("SEG-P102", |s| {
@@ -176,6 +176,16 @@ fn every_lint_code_is_raised_by_what_it_is_there_for() {
                 ingest: true,
                 data: true,
                 disk_available: 17_999,
+                disk_below_high: None,
+            });
+        }),
+        ("SEG-P139", |s| {
+            s.nodes.push(Node {
+                name: "n".to_owned(),
+                ingest: true,
+                data: true,
+                disk_available: 1 << 40,
+                disk_below_high: Some(17_999),
             });
         }),
         ("SEG-P140", |s| {
@@ -189,6 +199,24 @@ fn every_lint_code_is_raised_by_what_it_is_there_for() {
         ("SEG-P143", |s| {
             let suggest = json!({ "suggest": { "type": "completion" } });
             s.candidates[0].mappings["properties"]["recid"]["fields"] = suggest;
+        }),
+        ("SEG-P145", |s| {
+            let byte = json!({ "type": "byte" });
+            mappings(
+                s,
+                &json!({ "properties": { "recid": byte, "title": { "type": "keyword" } } }),
+            );
+        }),
+        ("SEG-P145", |s| {
+            s.candidates[0].settings.insert("index.mapping.coerce".to_owned(), json!("true"));
+            setting(s, "mapping", json!({ "coerce": false }));
+        }),
+        ("SEG-P145", |s| {
+            s.candidates[0].mappings["dynamic"] = json!("false");
+            s.candidates.truncate(1);
+            let keyword = json!({ "type": "keyword" });
+            let properties = json!({ "recid": keyword, "title": keyword });
+            template(s, json!({ "mappings": { "dynamic": "strict", "properties": properties } }));
         }),
         ("SEG-P150", |s| {
             s.candidates[0].mappings["properties"]["n"] =
