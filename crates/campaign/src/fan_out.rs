@@ -35,7 +35,7 @@ pub(crate) fn gather(found: &[Found]) -> (Vec<Found>, Vec<Found>, Vec<Finding>) 
             documents.iter().find(unlike).map(|other| wrong(other, "differs from its siblings")),
         );
         let mut parts: Vec<&Value> = documents.iter().map(|one| &one.fields["part"]).collect();
-        parts.sort_by_key(|part| part.to_string());
+        parts.sort_by_key(ToString::to_string);
         one.fields.insert("parts".to_owned(), json!(parts));
         whole.push(one);
     }

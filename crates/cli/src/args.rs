@@ -80,6 +80,9 @@ pub enum Command {
     /// Lists dead letters by cause; shows, exports and retries them. Exit code 3 where they are more than
     /// the recipe allows.
     Errors(ErrorsOptions),
+    /// Rolls documents up by period and key, as a recipe with a `rollup` section says; shows how far that is.
+    #[command(subcommand)]
+    Rollup(RollupCommand),
     /// Prints the script that lets a shell complete segue's commands and options.
     Completions {
         /// The shell.
@@ -266,6 +269,29 @@ pub struct RollbackOptions {
     /// Leave behind what was written since the switch and cannot go back.
     #[arg(long)]
     pub discard_writes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RollupCommand {
+    /// Rolls up what changed since the last run, and what has never been; run it as often as you like.
+    Run(RollupRunOptions),
+    /// Shows what is rolled up, what is not, and the gaps; changes nothing.
+    Status(StatusOptions),
+}
+
+#[derive(Debug, Args)]
+pub struct RollupRunOptions {
+    #[command(flatten)]
+    pub file: RecipeFile,
+    /// Roll everything up from this date on, changed or not: 2025-06-04.
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<String>,
+    /// Nothing after this date; without it, up to now.
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use segue_cluster::{Auth, Cluster, ClusterConfig};
-use segue_model::recipe::{AuthRef, Error as Fault, Recipe, SecretRef};
+use segue_model::recipe::{AuthRef, ClusterRef, Error as Fault, Recipe, RollupRecipe, SecretRef};
 use segue_transform::{Error as TransformError, Program};
 
 use crate::args::RecipeFile;
@@ -18,6 +18,16 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 /// Reads and checks the recipe.
 pub fn load(file: &RecipeFile) -> anyhow::Result<Recipe> {
     read(file, parse)
+}
+
+/// Reads and checks the recipe of a roll-up.
+pub fn load_rollup(file: &RecipeFile) -> anyhow::Result<RollupRecipe> {
+    read(file, RollupRecipe::parse)
+}
+
+/// Whether the file is the recipe of a roll-up, right or wrong.
+pub fn is_rollup(file: &RecipeFile) -> bool {
+    std::fs::read_to_string(&file.recipe).is_ok_and(|text| RollupRecipe::is_meant(&text))
 }
 
 /// Reads and checks the recipe, and fills everything in.
@@ -68,7 +78,11 @@ pub fn folder(file: &RecipeFile) -> PathBuf {
 
 /// The cluster that the recipe names, with the secrets it refers to. Sends nothing.
 pub fn connect(recipe: &Recipe, folder: &Path) -> anyhow::Result<Cluster> {
-    let reference = &recipe.cluster;
+    connect_to(&recipe.cluster, folder)
+}
+
+/// A cluster by reference, with the secrets it refers to. Sends nothing.
+pub fn connect_to(reference: &ClusterRef, folder: &Path) -> anyhow::Result<Cluster> {
     let mut config = ClusterConfig::new(&reference.url);
     config.request_timeout = REQUEST_TIMEOUT;
     config.auth = match &reference.auth {

@@ -180,6 +180,39 @@ impl Cluster {
         Ok(shards)
     }
 
+    /// As [`Cluster::shard_stats`], of every open index that `pattern` matches (wildcards allowed; an alias
+    /// stands for its indices), by name. No match is an empty map.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`] when a primary does not answer; failures of the requests.
+    pub async fn shards_of(&self, pattern: &str) -> Result<BTreeMap<String, IndexShards>, Error> {
+        let wide = |request: Request| {
+            request.query("expand_wildcards", "open,hidden").query("ignore_unavailable", "true")
+        };
+        let stats = Request::get(path(&[pattern, "_stats", "docs,store,indexing"]));
+        let stats = wide(stats).query("level", "shards").query("forbid_closed_indices", "false");
+        let terms = Request::get(path(&["_cluster", "state", "metadata", pattern]))
+            .query("filter_path", "metadata.indices.*.primary_terms");
+        let call = stats.call();
+        let (stats, terms) =
+            tokio::join!(self.json::<Stats>(stats), self.json::<Value>(wide(terms)));
+        let (stats, terms) = (stats?, terms?);
+        stats.shards.none_failed(call.clone())?;
+        let mut found = BTreeMap::new();
+        for (name, entry) in stats.indices {
+            let shards = of_index(entry);
+            let wanted = terms["metadata"]["indices"][name.as_str()]["primary_terms"].as_object();
+            let wanted = wanted.map_or(0, serde_json::Map::len);
+            if wanted == 0 || shards.primaries.len() != wanted {
+                let there = shards.primaries.len();
+                let what = format!("primaries of {there} of {wanted} shards of {name} answered");
+                return Err(Error::Incomplete { call, what });
+            }
+            found.insert(name, shards);
+        }
+        Ok(found)
+    }
+
     /// The primary term of each shard of `index`, by shard number. A higher term means that another
     /// copy became the primary since.
     ///
@@ -263,6 +296,10 @@ fn one_index(mut indices: BTreeMap<String, IndexEntry>, call: &Call) -> Result<I
         let what = "not exactly one index".to_owned();
         return Err(Error::Malformed { call: Box::new(call.clone()), what });
     };
+    Ok(of_index(index))
+}
+
+fn of_index(index: IndexEntry) -> IndexShards {
     let copies = index.shards.values().map(Vec::len).sum::<usize>();
     let primaries = index
         .shards
@@ -271,11 +308,11 @@ fn one_index(mut indices: BTreeMap<String, IndexEntry>, call: &Call) -> Result<I
             copies.into_iter().find(|copy| copy.routing.primary).map(|copy| copy.stats(shard))
         })
         .collect();
-    Ok(IndexShards {
+    IndexShards {
         uuid: index.uuid,
         primaries,
         active_copies: u32::try_from(copies).unwrap_or(u32::MAX),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -274,6 +274,16 @@ pub enum Error {
         /// Why, and what to do instead.
         why: String,
     },
+    /// A document of a roll-up is refused by its index, or somebody else keeps writing it.
+    #[error("{id} cannot be written to {index}: {reason}")]
+    RollupRefused {
+        /// The document.
+        id: String,
+        /// The index.
+        index: String,
+        /// What the cluster said.
+        reason: String,
+    },
     /// The recipe asks for something that cannot be done here.
     #[error("{0}")]
     Recipe(String),
@@ -358,6 +368,7 @@ impl Error {
             Error::Forbidden { .. } => "SEG-E310",
             Error::File(_) => "SEG-E311",
             Error::OwnIndex { .. } => "SEG-E312",
+            Error::RollupRefused { .. } => "SEG-E313",
         }
     }
 

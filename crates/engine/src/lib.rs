@@ -32,6 +32,7 @@ pub mod progress;
 pub mod realias;
 pub mod report;
 pub mod rollback;
+pub mod rollup;
 pub mod sabotage;
 mod scan;
 mod scratch;

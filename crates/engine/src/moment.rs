@@ -1,5 +1,5 @@
 //! The wall clock, for people: journal, reports and logs. Nothing is decided by it but when the watch
-//! after a switch ends.
+//! after a switch ends, and which period of a roll-up is the last one.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -22,6 +22,7 @@
 //! | pause | [`pause`] |
 //! | lease, holder | [`lease`] |
 //! | reverse pipeline | [`reverse`] |
+//! | period, delta, snapshot, ledger | [`rollup`] |
 //! | stamp, removal, versioning | [`stamp`] |
 
 pub mod audit;
@@ -56,6 +57,7 @@ pub mod position;
 pub mod recipe;
 pub mod redirect;
 pub mod reverse;
+pub mod rollup;
 pub mod sample;
 pub mod selection;
 pub mod stamp;

@@ -13,6 +13,7 @@ mod plan;
 mod recipe;
 mod recipe_new;
 mod rollback;
+mod rollup;
 mod run;
 mod sandbox;
 mod status;
@@ -48,6 +49,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Verify(options) => run::run(&options, Goal::Verify, None).await,
         Command::Cutover(options) => run::run(&options, Goal::Cutover, None).await,
         Command::Rollback(options) => rollback::run(&options).await,
+        Command::Rollup(command) => rollup::run(&command).await,
         Command::Status(options) => status::run(&options).await,
         Command::Worker(options) => worker::run(&options).await,
         Command::Abandon(options) => abandon::run(&options).await,

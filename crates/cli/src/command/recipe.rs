@@ -11,6 +11,10 @@ use crate::recipe_file;
 /// What is done with recipes alone.
 pub async fn run(command: &RecipeCommand) -> anyhow::Result<ExitCode> {
     match command {
+        RecipeCommand::Check(file) if recipe_file::is_rollup(file) => {
+            let recipe = recipe_file::load_rollup(file)?;
+            println!("{}: roll-up {} is well-formed", file.recipe.display(), recipe.name);
+        }
         RecipeCommand::Check(file) => {
             let recipe = recipe_file::load(file)?;
             println!("{}: recipe {} is well-formed", file.recipe.display(), recipe.name);

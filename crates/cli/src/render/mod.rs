@@ -5,4 +5,5 @@ pub mod errors;
 pub mod progress;
 pub mod report;
 pub mod rollback;
+pub mod rollup;
 pub mod trial;

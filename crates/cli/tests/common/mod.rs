@@ -39,10 +39,22 @@ impl Recipe {
 
     /// The shipped recipe for usage events, for an installation under `prefix`.
     pub fn usage_events(engine: &Engine, prefix: &Prefix) -> Recipe {
+        Recipe::invenio(engine, prefix, "usage-events")
+    }
+
+    /// The shipped recipe for roll-ups of usage events, for an installation under `prefix`.
+    pub fn usage_rollup(engine: &Engine, prefix: &Prefix) -> Recipe {
+        let recipe = Recipe::invenio(engine, prefix, "usage-rollup");
+        recipe.change("after: usage-events", &format!("after: {}", name_of(prefix)));
+        recipe
+    }
+
+    fn invenio(engine: &Engine, prefix: &Prefix, shipped_name: &str) -> Recipe {
         let shipped = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../recipes/invenio");
-        let text = std::fs::read_to_string(shipped.join("usage-events.yaml")).unwrap();
-        let name = format!("\nname: {}", name_of(prefix));
-        let mut recipe = Recipe::written(engine, &text.replacen("\nname: usage-events", &name, 1));
+        let text = std::fs::read_to_string(shipped.join(format!("{shipped_name}.yaml"))).unwrap();
+        let (before, name) =
+            (format!("\nname: {shipped_name}"), format!("\nname: {}", name_of(prefix)));
+        let mut recipe = Recipe::written(engine, &text.replacen(&before, &name, 1));
         let templates = recipe.folder.path().join("templates");
         std::fs::create_dir_all(&templates).unwrap();
         for entry in std::fs::read_dir(shipped.join("templates")).unwrap() {
@@ -120,6 +132,26 @@ impl Recipe {
             .cluster(&self.url)
             .env("SEGUE_STATE_DIR", &self.folder.path().join("state").to_string_lossy())
             .within(Duration::from_secs(180));
+        for (name, value) in &self.set {
+            segue = segue.args(["--set".to_owned(), format!("{name}={value}")]);
+        }
+        segue
+    }
+
+    /// `segue rollup VERB RECIPE …`, to its end, with this exit code; what it prints.
+    pub fn rollup(&self, verb: &str, more: &[&str], code: i32) -> Value {
+        let ended = self.rollup_command(verb, more).args(["--json"]).run().expect(code);
+        if code == 0 { ended.json() } else { Value::String(ended.stderr) }
+    }
+
+    /// `segue rollup VERB RECIPE …`.
+    pub fn rollup_command(&self, verb: &str, more: &[&str]) -> Segue {
+        let mut segue = Segue::new(env!("CARGO_BIN_EXE_segue"))
+            .args(["rollup", verb])
+            .args([self.file.as_os_str()])
+            .args(more)
+            .cluster(&self.url)
+            .within(Duration::from_secs(120));
         for (name, value) in &self.set {
             segue = segue.args(["--set".to_owned(), format!("{name}={value}")]);
         }

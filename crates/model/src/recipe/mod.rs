@@ -10,6 +10,7 @@
 //! | name made of captures | [`NameTemplate`] |
 //! | place in a document | [`Path`] |
 //! | step of the pipeline | [`Step`] |
+//! | recipe of a roll-up | [`RollupRecipe`] |
 
 mod cluster;
 mod cursor;
@@ -26,8 +27,10 @@ mod path;
 mod read;
 mod read_files;
 mod read_keys;
+mod read_rollup;
 mod read_step;
 mod read_values;
+mod rollup;
 mod schema;
 mod show;
 mod source;
@@ -51,6 +54,10 @@ pub use json::Json;
 pub use limits::{DocsPerSecond, Limits};
 pub use name::{Captures, NameError, NamePattern, NameTemplate};
 pub use path::{Path, PathError, Segment};
+pub use rollup::{
+    Bookmarks, Dimension, KeySpec, Metric, Output, RollupLimits, RollupRecipe, RollupSource,
+    RollupSpec,
+};
 pub use schema::schema;
 pub use source::{Source, SourceSpec, TargetSpec, Versions};
 pub use step::{

@@ -7,13 +7,13 @@ use super::cursor::{self, Fields, Lists};
 use super::error::{ErrorKind, Fault, Place, nearest};
 use super::name::{SOURCE, check_regex, is_hole_name, leaves_folder};
 use super::node::{self, Node};
-use super::read_files;
 use super::read_step::pipeline;
 use super::{
     AfterSwitch, ContentCheck, CountCheck, CutoverMode, CutoverSpec, CutoverStart, DocsPerSecond,
     Limits, NameError, NamePattern, NameTemplate, Recipe, Source, SourceSpec, TargetSpec,
     VerifySpec, Versions, Writers,
 };
+use super::{read_files, read_rollup};
 
 type Vars = BTreeMap<String, String>;
 
@@ -38,6 +38,7 @@ pub(super) fn recipe(
 ) -> Result<Recipe, Fault> {
     let mut root = node::read(text)?;
     root.expand(env)?;
+    read_rollup::refuse(&root)?;
     let mut fields = Fields::open(root, "the recipe", &SECTIONS)?;
     language(&fields.need("segue")?)?;
     let named = fields.need("name")?;
@@ -81,7 +82,7 @@ pub(super) fn recipe(
     })
 }
 
-fn language(node: &Node) -> Result<(), Fault> {
+pub(super) fn language(node: &Node) -> Result<(), Fault> {
     let version = cursor::number(node, "`segue`", 1..=u64::MAX)?;
     if version == LANGUAGE {
         return Ok(());
@@ -91,7 +92,7 @@ fn language(node: &Node) -> Result<(), Fault> {
         .hint(format!("this program reads language {LANGUAGE}")))
 }
 
-fn name(node: Node, vars: &Vars) -> Result<String, Fault> {
+pub(super) fn name(node: Node, vars: &Vars) -> Result<String, Fault> {
     let at = node.at;
     let name = filled(node, "`name`", vars)?;
     let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -105,7 +106,7 @@ fn name(node: Node, vars: &Vars) -> Result<String, Fault> {
         .hint("up to 63 of a-z, 0-9, `_` and `-`, the first a letter or digit"))
 }
 
-fn vars(node: Option<Node>, set: &Vars, root: Place) -> Result<Vars, Fault> {
+pub(super) fn vars(node: Option<Node>, set: &Vars, root: Place) -> Result<Vars, Fault> {
     let at = node.as_ref().map_or(root, |node| node.at);
     let mut vars = Vars::new();
     for (key, value) in
@@ -129,7 +130,7 @@ fn vars(node: Option<Node>, set: &Vars, root: Place) -> Result<Vars, Fault> {
     Ok(vars)
 }
 
-fn cluster(node: Node) -> Result<ClusterRef, Fault> {
+pub(super) fn cluster(node: Node) -> Result<ClusterRef, Fault> {
     let mut fields = Fields::open(node, "`cluster`", &["url", "auth", "tls"])?;
     let url = url(fields.need("url")?)?;
     let auth = fields.take("auth").map(auth).transpose()?.unwrap_or(AuthRef::None);
@@ -464,7 +465,7 @@ const LIMITS: [&str; 12] = [
 ];
 
 /// Shorter leases would expire under a busy machine.
-const LEAST_LEASE: std::time::Duration = std::time::Duration::from_secs(1);
+pub(super) const LEAST_LEASE: std::time::Duration = std::time::Duration::from_secs(1);
 
 fn limits(node: Node) -> Result<Limits, Fault> {
     let mut fields = Fields::open(node, "`limits`", &LIMITS)?;
