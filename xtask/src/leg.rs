@@ -62,7 +62,7 @@ fn steps(
         tests.push_str(" --");
         LONG.iter().for_each(|name| tests.push_str(&format!(" --skip {name}")));
     }
-    run.step(step("integration tests", &tests, 25))?;
+    run.step(step("integration tests", &tests, 40))?;
     // The binary that the tests ran: a release build would take longer than all of the demo.
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     let segue = Path::new(&target).join("debug/segue");

@@ -212,7 +212,7 @@ fn what_happens_just_before_the_block_is_carried() {
         (0..60).for_each(|n| {
             // As many as before, under other ids.
             site.write(&format!("r{n}"), &record(n, (0..n % 4).map(|c| (n + c + 3) % 7)));
-        })
+        });
     };
     let acts: [(&str, Act); 4] = [
         ("deletes", |site| (0..60).for_each(|n| site.delete(&format!("r{n}")))),
@@ -220,12 +220,12 @@ fn what_happens_just_before_the_block_is_carried() {
         ("the same", |site| {
             (0..60).for_each(|n| {
                 site.write(&format!("r{n}"), &record(n, (0..n % 4).map(|c| (n + c) % 7)));
-            })
+            });
         }),
         ("fewer and more", |site| {
             (0..60).for_each(|n| {
                 site.write(&format!("r{n}"), &record(n, (0..4 - n % 4).map(|c| (n + c) % 7)));
-            })
+            });
         }),
     ];
     for (at, (what, act)) in acts.into_iter().enumerate() {
