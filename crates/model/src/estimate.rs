@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::id::IndexName;
 use crate::journal::{Event, Record};
 use crate::observe::Node;
+use crate::observe::mapping::has_type;
 use crate::plan::{Plan, PlannedPart};
 use crate::recipe::{DocsPerSecond, Recipe};
 
@@ -241,7 +242,9 @@ fn one(part: &PlannedPart, rate: &Rate, copied: u64) -> Estimate {
     let (documents, source_bytes) = match part.files {
         Some(_) => (None, part.bytes),
         None => {
-            let left = part.docs.saturating_sub(copied);
+            // Nested objects count as documents of the index, and not as documents that were copied.
+            let nested = has_type(&part.target_body.mappings, "nested");
+            let left = part.docs.saturating_sub(if nested { 0 } else { copied });
             let share = u128::from(part.bytes) * u128::from(left) / u128::from(part.docs.max(1));
             (Some(left), u64::try_from(share).unwrap_or(u64::MAX))
         }

@@ -44,6 +44,9 @@ fn of_shard(shard: Shard, to: SeqNo, share: u64) -> Vec<Place> {
         if place == count {
             return to;
         }
+        if count == 1 {
+            return SeqNo(newest).max(SeqNo::NONE);
+        }
         let number = u128::from(operations) * u128::from(place) / u128::from(count);
         let even = i64::try_from(number).unwrap_or(i64::MAX) - 1;
         let is_last = place > 0 && place + 1 == count;
@@ -75,6 +78,7 @@ mod tests {
 
     #[test]
     fn places_are_spread_over_shards_and_what_is_in_them() {
+        assert_eq!(of(&[99], 1), [(0, 98, 99, 1)], "the newest");
         assert_eq!(of(&[], 10), []);
         assert_eq!(of(&[-1, -1], 10), []);
         assert_eq!(of(&[99], 10), [(0, -1, 94, 5), (0, 94, 99, 5)]);

@@ -14,7 +14,6 @@ use segue_transform::DocumentKey;
 
 use super::{AT_ONCE, Audit, Audited, Remove, ask};
 use crate::error::Error;
-use crate::inventory::Place;
 use crate::pass::Gone;
 
 /// What was made of a number that is gone, under which document of the source.
@@ -29,12 +28,23 @@ impl<R: Remove> Audit<'_, R> {
     pub(super) async fn settle_keyed(
         &self,
         gone: &Numbers,
-        places: &[Place],
         checkpoint: SeqNo,
     ) -> Result<Audited, Error> {
+        let mut audited = Audited::default();
+        let mut numbers = gone.iter().peekable();
+        while numbers.peek().is_some() {
+            let some: Numbers = numbers.by_ref().take(AT_ONCE).collect();
+            let left = self.left_of(&some)?;
+            audited.add(self.settle_some_keyed(&left, checkpoint).await?);
+        }
+        Ok(audited)
+    }
+
+    /// What was made of each of `gone`.
+    fn left_of(&self, gone: &Numbers) -> Result<Vec<(SeqNo, Left)>, Error> {
         let mut left: BTreeMap<SeqNo, Left> = BTreeMap::new();
-        for place in places {
-            let entries = tokio::task::block_in_place(|| self.shard.entries(*place))?;
+        for place in self.shard.places(gone) {
+            let entries = tokio::task::block_in_place(|| self.shard.entries(place))?;
             for entry in entries.into_iter().filter(|entry| gone.contains(entry.seq_no)) {
                 // A number that another projection has read too may have made other keys then.
                 let one = left.entry(entry.seq_no).or_insert_with(|| Left {
@@ -49,12 +59,7 @@ impl<R: Remove> Audit<'_, R> {
             let what = format!("number {number} is in no run of the inventory");
             return Err(Error::Task(what));
         }
-        let mut audited = Audited::default();
-        let all: Vec<_> = left.into_iter().collect();
-        for some in all.chunks(AT_ONCE) {
-            audited.add(self.settle_some_keyed(some, checkpoint).await?);
-        }
-        Ok(audited)
+        Ok(left.into_iter().collect())
     }
 
     async fn settle_some_keyed(

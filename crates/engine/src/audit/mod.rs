@@ -169,11 +169,10 @@ impl<R: Remove> Audit<'_, R> {
     async fn settle(&self, mut gone: Numbers, checkpoint: SeqNo) -> Result<Audited, Error> {
         let mut audited = Audited::default();
         let mut some: Vec<Entry> = Vec::new();
-        let places = self.shard.places(&gone);
         if self.carrier.program().is_keyed() {
-            return self.settle_keyed(&gone, &places, checkpoint).await;
+            return self.settle_keyed(&gone, checkpoint).await;
         }
-        for place in places {
+        for place in self.shard.places(&gone) {
             let entries = tokio::task::block_in_place(|| self.shard.entries(place))?;
             // A number can stand in several runs: it is settled once.
             some.extend(entries.into_iter().filter(|entry| gone.remove(entry.seq_no)));

@@ -48,6 +48,11 @@ pub async fn cut_over(run: &mut PartRun, carrier: &Arc<Carrier>) -> Result<Cutov
     session.check_time()?;
     let _turn = lull::turn_in_a_lull(&session, run, carrier).await?;
     let verified = pass_gate(run, carrier).await?;
+    if carrier.program().is_keyed() {
+        // Every document that was written again since the first audit takes a look: better now than with the
+        // source closed.
+        audit(carrier, run.target(), carrier.as_ref()).await?;
+    }
     let max_pause = run.session.recipe().cutover.max_pause;
     let redirect = match run.session.recipe().cutover.mode {
         // Generations are swapped by the load itself.

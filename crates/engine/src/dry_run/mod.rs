@@ -11,7 +11,7 @@ mod report;
 use std::sync::Arc;
 use std::time::Instant;
 
-use segue_cluster::Fetch;
+use segue_cluster::{AliasAction, Fetch};
 use segue_model::estimate::{Measured, at_speed};
 use segue_model::id::{AliasName, SeqNo, Shard};
 use segue_model::plan::{Plan, PlannedFiles, PlannedPart};
@@ -151,6 +151,7 @@ async fn fill(
     let body = body(session, part, &alias).await?;
     let making = || format!("making the scratch index {name} for {}", part.target);
     session.cluster().create_index(name, &body).await.doing(making)?;
+    hide(session, name, &alias).await?;
     session.drill("dry_run_made")?;
     let way = Way {
         session: session.clone(),
@@ -189,6 +190,21 @@ async fn body(session: &Session, part: &PlannedPart, alias: &AliasName) -> Resul
     body["settings"]["index.refresh_interval"] = json!("-1");
     body["aliases"] = json!({ alias.as_str(): { "is_hidden": true } });
     Ok(body)
+}
+
+/// Takes away every name that a template gave the scratch index, before anything is in it: readers by that
+/// name would see documents twice.
+async fn hide(session: &Session, name: &str, write: &AliasName) -> Result<(), Error> {
+    let hiding = || format!("hiding the scratch index {name}");
+    let there = session.cluster().index(name).await.doing(hiding)?;
+    let names = there.map(|index| index.aliases).unwrap_or_default();
+    let others = names.into_keys().filter(|alias| alias != write.as_str());
+    let remove = |alias| AliasAction::Remove { index: name.to_owned(), alias, must_exist: false };
+    let actions: Vec<_> = others.map(remove).collect();
+    match actions.is_empty() {
+        true => Ok(()),
+        false => session.cluster().update_aliases(&actions).await.doing(hiding),
+    }
 }
 
 fn expect(way: &Way, documents: u64) {

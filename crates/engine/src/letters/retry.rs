@@ -19,6 +19,7 @@ use segue_model::id::{IndexName, SeqNo};
 use segue_model::letter::Standing;
 use segue_model::part::PartState;
 use segue_model::phase::Phase;
+use segue_model::version::Op;
 use segue_transform::{Document as Read, Worker};
 use serde::Serialize;
 use serde_json::Value;
@@ -255,14 +256,11 @@ impl Before<'_> {
         let gone = self.ask_again(letters, &looked).await?;
         let (mut open, mut void, mut settled) = (Vec::new(), Vec::new(), Vec::new());
         for ((letter, looked), gone) in letters.iter().zip(looked).zip(gone) {
-            // An earlier retry has settled it, and died before it could remove it. Where the pipeline makes
-            // the keys the target does not show that.
-            if self.worker.is_keyed() && (1..=shard.retries()).contains(&letter.retry) {
-                void.push(letter);
-                self.done.void(Standing::Written);
-                continue;
-            }
-            match (looked.standing, looked.source) {
+            let standing = match looked.standing {
+                Standing::Open if self.was_made(shard, letter)? => Standing::Written,
+                standing => standing,
+            };
+            match (standing, looked.source) {
                 (Standing::Open, Some(document)) if letter.seq_no <= shard.position() => {
                     open.push((letter, document));
                 }
@@ -361,6 +359,17 @@ impl Before<'_> {
 }
 
 impl Before<'_> {
+    /// Whether all that is made of the letter's document was taken since, where the target cannot show that
+    /// because the pipeline makes the keys.
+    fn was_made(&self, shard: &ShardCarrier, letter: &DeadLetter) -> Result<bool, Error> {
+        if !self.worker.is_keyed() {
+            return Ok(false);
+        }
+        let op = Op::of(letter.seq_no, shard.shard(), self.carrier.shard_count())?;
+        let entry = tokio::task::block_in_place(|| self.carrier.entry_of(op))?;
+        Ok(entry.is_some_and(|entry| entry.class == Kind::Written))
+    }
+
     /// What is noted of `hits` before anything of them is sent.
     fn noted(&mut self, hits: &[Hit<'_>]) -> Result<Run, Error> {
         let (mut noted, mut sources, mut made) = (Run::default(), Vec::new(), Vec::new());

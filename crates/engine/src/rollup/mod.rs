@@ -1,7 +1,7 @@
 //! Roll-ups: the shell of [`segue_model::rollup`].
 //!
-//! A run looks at the sources ([`survey`]), reads the documents of the periods that changed ([`read`]),
-//! writes a delta a period and key ([`write`]), and adds deltas up to snapshots ([`snapshot`]). What was seen
+//! A run looks at the sources (`survey`), reads the documents of the periods that changed (`read`),
+//! writes a delta a period and key (`write`), and adds deltas up to snapshots (`snapshot`). What was seen
 //! is kept beside segue's other indices ([`store`]), so that the next run reads only what changed since.
 //!
 //! Two runs do not meet, for the lease. Should one go on that has lost it, its writes fail: each replaces a

@@ -266,7 +266,7 @@ impl Look<'_> {
                         let (id, at) = (&wanted.of.0, wanted.seq_no);
                         let detail = format!(
                             "made of {id:?} at {at}, and the target holds {there}: another document makes \
-                             the same id, or did; give them different ids, or write {id:?} once more"
+                             the same id, or did: give them different ids, or give the part up and run again"
                         );
                         found.divergences.push(DivergenceClass::Duplicate, &wanted.id, detail);
                     }
@@ -280,8 +280,8 @@ impl Look<'_> {
                     None if keyed => {
                         let (id, at) = (&wanted.of.0, wanted.seq_no);
                         let detail = format!(
-                            "made of {id:?} at {at}; where another document made the same id before, \
-                             write {id:?} once more"
+                            "made of {id:?} at {at}; if another document made the same id before, give the \
+                             part up and run again"
                         );
                         found.divergences.push(DivergenceClass::Missing, &wanted.id, detail);
                     }

@@ -5,6 +5,8 @@
 //! its counterpart, and whatever changed since has a number in the stretch looked at here. So the
 //! source's documents are all in the target; equal counts then leave no room for one more there.
 
+use std::collections::HashSet;
+
 use segue_cluster::{Fetch, Hit};
 use segue_model::id::{IndexName, SeqNo, Shard};
 use segue_model::journal::VerifySummary;
@@ -110,9 +112,10 @@ pub async fn verify_window(
 
     let left_out_before = before.filtered + before.dead_lettered;
     let unchanged = frozen.source_documents.saturating_sub(frozen.compared);
-    if left_out_before > 0 && unchanged != before.source {
-        // Some documents that changed since had been left out before: which ones only a full look
-        // can tell.
+    let partly = frozen.made.is_some_and(|(_, refused)| refused > 0);
+    if partly || left_out_before > 0 && unchanged != before.source {
+        // Some documents that changed since had been left out before, or what was made of refused ones
+        // stands in part: which ones only a full look can tell.
         summary = verify_all(carrier, target).await?;
     } else {
         summary.filtered += before.filtered;
@@ -187,7 +190,7 @@ async fn compare(
     wanted: &[Wanted],
     divergences: &mut Divergences,
 ) -> Result<u64, Error> {
-    let mut refused = 0;
+    let mut refused = HashSet::new();
     for some in wanted.chunks(LOOK_UP) {
         let keys: Vec<_> = some.iter().map(|w| (w.id.as_str(), w.routing.as_deref())).collect();
         let documents = fetch(carrier.session().cluster(), target, &keys, true).await?;
@@ -210,26 +213,25 @@ async fn compare(
                 divergences.push(DivergenceClass::Different, &wanted.id, detail);
             }
         }
-        refused += missing(carrier, &absent, divergences).await?;
+        refused.extend(missing(carrier, &absent, divergences).await?);
     }
-    Ok(refused)
+    Ok(refused.len() as u64)
 }
 
-/// Names what is absent from the target, less the dead letters, which it counts.
+/// Names what is absent from the target, less what is made of dead letters; gives these.
 pub(super) async fn missing(
     carrier: &Carrier,
     absent: &[&Wanted],
     divergences: &mut Divergences,
-) -> Result<u64, Error> {
+) -> Result<HashSet<(String, Option<String>)>, Error> {
+    let mut refused = HashSet::new();
     if absent.is_empty() {
-        return Ok(0);
+        return Ok(refused);
     }
     let keys: Vec<_> = absent.iter().map(|w| (w.of.0.as_str(), w.of.1.as_deref())).collect();
-    let (mut refused, mut before) = (0, None);
     for (wanted, letter) in absent.iter().zip(carrier.dead_letters().find(&keys).await?) {
         if letter.is_some_and(|letter| letter.seq_no == wanted.seq_no) {
-            // What is made of one document stands together here.
-            refused += u64::from(before.replace(&wanted.of) != Some(&wanted.of));
+            refused.insert(wanted.of.clone());
         } else {
             let detail = format!("source holds it at {}", wanted.seq_no);
             divergences.push(DivergenceClass::Missing, &wanted.id, detail);
