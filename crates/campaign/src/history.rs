@@ -119,12 +119,25 @@ impl History {
     }
 
     /// What was done to the document in one place only; a write without an answer may have been in either.
+    ///
+    /// For documents that have other ids in the new index: a delete by query, which does not say where it
+    /// found the document, found it in the old index as long as the application had nothing in the new one.
     pub(crate) fn of(&self, place: Place) -> History {
-        let there = |outcome: Outcome| match outcome {
-            Outcome::Acknowledged(at) | Outcome::Missing(at) => at == place || at == Place::Either,
-            Outcome::Refused | Outcome::Conflicted | Outcome::Unknown => true,
-        };
-        History { steps: self.steps.iter().filter(|(_, end)| there(*end)).cloned().collect() }
+        let (mut moved, mut steps) = (false, Vec::new());
+        for (op, outcome) in &self.steps {
+            let at = match outcome {
+                Outcome::Acknowledged(Place::Either) | Outcome::Missing(Place::Either) => {
+                    Some(if moved { Place::New } else { Place::Old })
+                }
+                Outcome::Acknowledged(at) | Outcome::Missing(at) => Some(*at),
+                Outcome::Refused | Outcome::Conflicted | Outcome::Unknown => None,
+            };
+            moved |= at == Some(Place::New);
+            if at.is_none_or(|at| at == place) {
+                steps.push((op.clone(), *outcome));
+            }
+        }
+        History { steps }
     }
 
     fn possible(&self, pipeline: Pipeline) -> Possible {

@@ -154,6 +154,7 @@ mod tests {
     use super::*;
     use crate::faults::Surroundings;
     use crate::history::{Op, Outcome};
+    use crate::oracle::Fields;
     use crate::scenario::Bounds;
 
     fn scenario() -> Scenario {
@@ -249,6 +250,16 @@ mod tests {
         let more =
             |f: &mut Vec<Found>| f.push(found("d0+e", None, &json!({ "n": 0, "part": "e" })));
         assert_eq!(kinds_of_parts(more), [Kind::Stale]);
+        // Found by a query after the switch, and only there.
+        let mut history = History::default();
+        for (op, outcome) in [
+            (Op::Index(Fields::new()), Outcome::Acknowledged(Place::Old)),
+            (Op::Index(Fields::new()), Outcome::Acknowledged(Place::New)),
+            (Op::Delete, Outcome::Acknowledged(Place::Either)),
+        ] {
+            history.note(op, outcome);
+        }
+        assert!(history.of(Place::Old).lives() && !history.of(Place::New).lives());
         let old_id =
             |f: &mut Vec<Found>| f.push(found("d1", None, &json!({ "n": 1, "parts": [] })));
         assert_eq!(kinds_of_parts(old_id), [Kind::Resurrected]);
