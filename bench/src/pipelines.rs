@@ -29,7 +29,7 @@ const PIPELINES: [(&str, &str); 4] = [
     (
         "parsed",
         "pipeline:\n  - rename: { unique_id: uid }\n  - convert: { via_api: string }\n\
-         \x20 - date: { updated_timestamp: { from: iso, to: epoch_millis } }\n",
+         \x20 - date: { updated_timestamp: { from: iso, to_zone: '+02:00' } }\n",
     ),
     (
         "script",

@@ -108,6 +108,11 @@ impl Program {
         let report: Value = serde_json::from_slice(&std::fs::read(&report)?)?;
         let part = &report["parts"][0];
         ensure!(part["balance"]["read"] == docs, "not all documents were carried: {report}");
+        let written = part["balance"]["written"] == docs;
+        ensure!(
+            written,
+            "not all documents were written, so something else was measured: {report}"
+        );
         let seconds = |step: &str| part["durations_ms"][step].as_f64().unwrap_or(0.0) / 1000.0;
         Ok(Ran {
             backfill_s: seconds("backfill") + seconds("load"),
