@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Recipe, journal, name_of, part, state};
+use common::{REFUSED, Recipe, journal, name_of, part, state};
 use segue_testkit::{Engine, Prefix, Signal};
 use serde_json::{Value, json};
 
@@ -21,17 +21,6 @@ pipeline:
   - set: { schema: 2 }
 cutover: { mode: block, start: manual, after_switch: target_accepts_both }
 ";
-
-/// Seven documents that the target refuses for three reasons.
-const REFUSED: [(&str, &str); 7] = [
-    ("bad-1", r#"{"v":"abc"}"#),
-    ("bad-2", r#"{"v":"def"}"#),
-    ("bad-3", r#"{"v":"7 days"}"#),
-    ("bad-4", r#"{"v":"x","note":"both"}"#),
-    ("odd-1", r#"{"v":1,"unknown":"a field"}"#),
-    ("odd-2", r#"{"v":2,"unknown":17}"#),
-    ("when-1", r#"{"v":3,"at":"yesterday"}"#),
-];
 
 struct Site {
     engine: Engine,

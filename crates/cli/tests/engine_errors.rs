@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Recipe, assert_switched, assert_untouched, part};
+use common::{REFUSED, Recipe, assert_switched, assert_untouched, part};
 use segue_testkit::{Engine, Prefix, content};
 use serde_json::{Value, json};
 
@@ -20,17 +20,6 @@ target: { index: '{source}-v2', template: target.json }
 pipeline: [{ set: { schema: 2 } }]
 cutover: { mode: block, start: manual, after_switch: target_accepts_both }
 ";
-
-/// Seven documents that the target refuses for three reasons.
-const REFUSED: [(&str, &str); 7] = [
-    ("bad-1", r#"{"v":"abc"}"#),
-    ("bad-2", r#"{"v":"def"}"#),
-    ("bad-3", r#"{"v":"7 days"}"#),
-    ("bad-4", r#"{"v":"x","note":"both"}"#),
-    ("odd-1", r#"{"v":1,"unknown":"a field"}"#),
-    ("odd-2", r#"{"v":2,"unknown":17}"#),
-    ("when-1", r#"{"v":3,"at":"yesterday"}"#),
-];
 
 struct Site {
     engine: Engine,

@@ -15,6 +15,17 @@ use std::time::Duration;
 use segue_testkit::{Engine, Prefix, Segue};
 use serde_json::{Value, json};
 
+/// Seven documents that a strict target refuses for three reasons.
+pub const REFUSED: [(&str, &str); 7] = [
+    ("bad-1", r#"{"v":"abc"}"#),
+    ("bad-2", r#"{"v":"def"}"#),
+    ("bad-3", r#"{"v":"7 days"}"#),
+    ("bad-4", r#"{"v":"x","note":"both"}"#),
+    ("odd-1", r#"{"v":1,"unknown":"a field"}"#),
+    ("odd-2", r#"{"v":2,"unknown":17}"#),
+    ("when-1", r#"{"v":3,"at":"yesterday"}"#),
+];
+
 /// A recipe under test.
 pub struct Recipe {
     folder: tempfile::TempDir,

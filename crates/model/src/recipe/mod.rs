@@ -149,12 +149,6 @@ impl Recipe {
         self.pipeline.iter().any(keyed)
     }
 
-    /// Whether the pipeline makes any number of documents of one.
-    #[must_use]
-    pub fn fans_out(&self) -> bool {
-        self.pipeline.iter().any(|step| matches!(step, Step::Explode(_)))
-    }
-
     /// The lookups of the pipeline, in order.
     pub fn lookups(&self) -> impl Iterator<Item = &Lookup> {
         self.pipeline.iter().filter_map(|step| match step {
