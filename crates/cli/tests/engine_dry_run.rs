@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{REFUSED, Recipe, journal, name_of, part, state};
-use segue_testkit::{Engine, Prefix, Signal};
+use segue_testkit::{Engine, Method, Prefix, Signal};
 use serde_json::{Value, json};
 
 const RECIPE: &str = r"
@@ -208,9 +208,18 @@ fn stopped_and_killed() {
         assert_eq!(part(&failed, "day-1")["error"]["code"], "SEG-E203", "{failed}");
         assert_eq!(site.scratch(), [""; 0], "{step}");
 
+        // A template that would show what is in it to readers of an alias.
+        let (template, all) = (site.prefix.name("catcher"), site.prefix.name("all"));
+        let path = format!("/_index_template/{template}");
+        site.engine.json.put(&path, &json!({
+            "index_patterns": ["segue-probe-*"], "template": { "aliases": { (all.as_str()): {} } }
+        }));
         let died = site.recipe.command("run", &["--dry-run"]).env("SEGUE_DIE_AT", step).run();
         assert!(died.signal.is_some(), "it did not die at {step}: {}", died.stderr);
         assert_eq!(site.scratch().len(), 1, "{step}");
+        let shown = site.engine.json.call(Method::GET, &format!("/_alias/{all}"), None).0;
+        site.engine.json.delete(&path);
+        assert_eq!(shown, 404, "{step}: the scratch index is shown by an alias");
         site.dry_run(&[], 3);
         assert_eq!(site.scratch(), [""; 0], "{step}");
     }
