@@ -38,14 +38,18 @@ struct Blocked {
 }
 
 impl Answer {
-    /// Whether the engine found the index blocked and did nothing.
-    fn passed_over(&self) -> bool {
-        self.acknowledged && self.indices.is_empty()
+    fn names(&self, index: &str) -> bool {
+        self.indices.iter().any(|entry| entry.name == index)
+    }
+
+    /// Whether the engine found one of the indices blocked and did nothing about it.
+    fn passed_over(&self, indices: &[&str]) -> bool {
+        self.acknowledged && !indices.iter().all(|index| self.names(index))
     }
 
     /// The status alone proves nothing: a block that timed out is answered with 200 too.
-    fn judge(&self, index: &str) -> BlockAnswer {
-        let blocked = self.indices.iter().any(|entry| entry.name == index)
+    fn judge(&self, indices: &[&str]) -> BlockAnswer {
+        let blocked = indices.iter().all(|index| self.names(index))
             && self.indices.iter().all(|entry| entry.blocked);
         if self.acknowledged && self.shards_acknowledged && blocked {
             return BlockAnswer::Drained;
@@ -86,14 +90,27 @@ impl Cluster {
         mark: &str,
         timeout: Duration,
     ) -> Result<BlockAnswer, Error> {
-        exact(index)?;
+        self.block_writes_of(&[index], mark, timeout).await
+    }
+
+    /// As [`Cluster::block_writes_by`], of all the indices that bear the mark, which have to be these.
+    ///
+    /// # Errors
+    /// As for [`Cluster::block_writes_by`].
+    pub async fn block_writes_of(
+        &self,
+        indices: &[&str],
+        mark: &str,
+        timeout: Duration,
+    ) -> Result<BlockAnswer, Error> {
+        indices.iter().try_for_each(|index| exact(index))?;
         exact(mark)?;
         let mut answer = self.put_block(mark, timeout).await?;
-        if answer.passed_over() {
+        if answer.passed_over(indices) {
             self.put_settings(mark, &json!({ "index.blocks.write": null })).await?;
             answer = self.put_block(mark, timeout).await?;
         }
-        Ok(answer.judge(index))
+        Ok(answer.judge(indices))
     }
 
     async fn put_block(&self, index: &str, timeout: Duration) -> Result<Answer, Error> {
@@ -179,7 +196,7 @@ mod tests {
     use super::*;
 
     fn judge(body: &str) -> BlockAnswer {
-        serde_json::from_str::<Answer>(body).unwrap().judge("a")
+        serde_json::from_str::<Answer>(body).unwrap().judge(&["a"])
     }
 
     #[test]
@@ -197,6 +214,22 @@ mod tests {
         ] {
             assert!(matches!(judge(body), BlockAnswer::NotDrained { .. }), "{body}");
         }
+    }
+
+    #[test]
+    fn of_several_each_has_to_be_named() {
+        let answer = |body: &str| serde_json::from_str::<Answer>(body).unwrap();
+        let both = answer(
+            r#"{"acknowledged":true,"shards_acknowledged":true,"indices":[{"name":"b","blocked":true},{"name":"a","blocked":true}]}"#,
+        );
+        assert_eq!(both.judge(&["a", "b"]), BlockAnswer::Drained);
+        assert!(!both.passed_over(&["a", "b"]));
+        // One was blocked already: the engine has not waited for its writes.
+        let one = answer(
+            r#"{"acknowledged":true,"shards_acknowledged":true,"indices":[{"name":"a","blocked":true}]}"#,
+        );
+        assert!(one.passed_over(&["a", "b"]));
+        assert!(matches!(one.judge(&["a", "b"]), BlockAnswer::NotDrained { .. }));
     }
 
     #[test]

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use crate::{Call, Cluster, Error, Request, path};
 
-/// The shards of one index.
+/// The shards of one index, or of a list of them: there they are numbered through, in the order of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexShards {
-    /// The index's unique id; another one under the same name is another index.
+    /// The index's unique id; another one under the same name is another index. Of a list, the ids with
+    /// commas.
     pub uuid: String,
     /// The primary of each shard, by shard number without gaps.
     pub primaries: Vec<ShardStats>,
@@ -23,6 +24,10 @@ pub struct IndexShards {
 pub struct ShardStats {
     /// Shard number, from 0.
     pub shard: u32,
+    /// The index it belongs to.
+    pub index: String,
+    /// Its number there; the same but in a list of indices.
+    pub in_index: u32,
     /// Id of the node that holds the primary.
     pub node: String,
     /// Live Lucene documents; each nested object counts too.
@@ -138,9 +143,11 @@ struct Commit {
 }
 
 impl CopyEntry {
-    fn stats(mut self, shard: u32) -> ShardStats {
+    fn stats(mut self, index: &str, shard: u32) -> ShardStats {
         ShardStats {
             shard,
+            index: index.to_owned(),
+            in_index: shard,
             node: self.routing.node.unwrap_or_default(),
             docs: self.docs.count,
             deleted: self.docs.deleted,
@@ -154,10 +161,11 @@ impl CopyEntry {
 }
 
 impl Cluster {
-    /// What each shard of `index` holds and how far it is, as its primary says.
+    /// What each shard of `index` holds and how far it is, as its primary says. Of several indices, named with
+    /// commas between, the shards are numbered through.
     ///
     /// # Errors
-    /// [`Error::Incomplete`] when a primary does not answer; [`Error::Malformed`] when the name
+    /// [`Error::Incomplete`] when a primary does not answer; [`Error::Malformed`] when a name
     /// stands for more or less than one index; failures of the requests.
     pub async fn shard_stats(&self, index: &str) -> Result<IndexShards, Error> {
         let request =
@@ -167,7 +175,7 @@ impl Cluster {
         // The first names a missing index as such; the other request knows no difference.
         let (stats, terms) = (stats?, terms?);
         stats.shards.none_failed(call.clone())?;
-        let shards = one_index(stats.indices, &call)?;
+        let shards = joined(index, stats.indices, &call)?;
         let primaries = shards.primaries.iter().map(|primary| primary.shard);
         if !primaries.eq(0..u32::try_from(terms.len()).unwrap_or(u32::MAX)) {
             let what = format!(
@@ -200,7 +208,7 @@ impl Cluster {
         stats.shards.none_failed(call.clone())?;
         let mut found = BTreeMap::new();
         for (name, entry) in stats.indices {
-            let shards = of_index(entry);
+            let shards = of_index(&name, entry);
             let wanted = terms["metadata"]["indices"][name.as_str()]["primary_terms"].as_object();
             let wanted = wanted.map_or(0, serde_json::Map::len);
             if wanted == 0 || shards.primaries.len() != wanted {
@@ -214,10 +222,10 @@ impl Cluster {
     }
 
     /// The primary term of each shard of `index`, by shard number. A higher term means that another
-    /// copy became the primary since.
+    /// copy became the primary since. Of several indices, named with commas between, one after the other.
     ///
     /// # Errors
-    /// [`Error::Malformed`] when the name stands for more or less than one index; failures of the
+    /// [`Error::Malformed`] when a name stands for more or less than one index; failures of the
     /// request.
     pub async fn primary_terms(&self, index: &str) -> Result<Vec<u64>, Error> {
         let request = Request::get(path(&["_cluster", "state", "metadata", index]))
@@ -225,14 +233,14 @@ impl Cluster {
         let call = request.call();
         let state: Value = self.json(request).await?;
         let malformed = |what: &str| Error::Malformed { call: call.clone(), what: what.to_owned() };
-        let indices = state["metadata"]["indices"].as_object();
-        let mut indices = indices.into_iter().flat_map(|indices| indices.values());
-        let (Some(entry), None) = (indices.next(), indices.next()) else {
-            return Err(malformed("not exactly one index"));
-        };
-        let terms: BTreeMap<u32, u64> = BTreeMap::deserialize(&entry["primary_terms"])
-            .map_err(|e| malformed(&e.to_string()))?;
-        Ok(terms.into_values().collect())
+        let indices = state["metadata"]["indices"].as_object().cloned().unwrap_or_default();
+        let mut all = Vec::new();
+        for entry in in_order(index, indices.into_iter().collect(), &call)? {
+            let terms: BTreeMap<u32, u64> = BTreeMap::deserialize(&entry.1["primary_terms"])
+                .map_err(|e| malformed(&e.to_string()))?;
+            all.extend(terms.into_values());
+        }
+        Ok(all)
     }
 
     /// Makes every write so far visible to searches.
@@ -291,21 +299,58 @@ struct Count {
     shards: Counted,
 }
 
-fn one_index(mut indices: BTreeMap<String, IndexEntry>, call: &Call) -> Result<IndexShards, Error> {
-    let (Some((_, index)), true) = (indices.pop_first(), indices.is_empty()) else {
-        let what = "not exactly one index".to_owned();
-        return Err(Error::Malformed { call: Box::new(call.clone()), what });
-    };
-    Ok(of_index(index))
+/// The entries of a list of names, in its order. A single name may be an alias of one index; each of a list is
+/// an index of its own.
+fn in_order<T>(
+    names: &str,
+    mut indices: BTreeMap<String, T>,
+    call: &Call,
+) -> Result<Vec<(String, T)>, Error> {
+    let malformed = |what: String| Error::Malformed { call: Box::new(call.clone()), what };
+    if !names.contains(',') {
+        let (Some(one), true) = (indices.pop_first(), indices.is_empty()) else {
+            return Err(malformed("not exactly one index".to_owned()));
+        };
+        return Ok(vec![one]);
+    }
+    let mut listed = Vec::new();
+    for name in names.split(',') {
+        let Some(one) = indices.remove_entry(name) else {
+            return Err(malformed(format!("{name} is not an index of its own")));
+        };
+        listed.push(one);
+    }
+    match indices.into_keys().next() {
+        Some(other) => Err(malformed(format!("{other} was not asked for"))),
+        None => Ok(listed),
+    }
 }
 
-fn of_index(index: IndexEntry) -> IndexShards {
+fn joined(
+    names: &str,
+    indices: BTreeMap<String, IndexEntry>,
+    call: &Call,
+) -> Result<IndexShards, Error> {
+    let mut uuids = Vec::new();
+    let (mut primaries, mut active_copies) = (Vec::new(), 0);
+    for (name, entry) in in_order(names, indices, call)? {
+        let one = of_index(&name, entry);
+        let before = u32::try_from(primaries.len()).unwrap_or(u32::MAX);
+        uuids.push(one.uuid);
+        active_copies += one.active_copies;
+        let through = |primary: ShardStats| ShardStats { shard: before + primary.shard, ..primary };
+        primaries.extend(one.primaries.into_iter().map(through));
+    }
+    Ok(IndexShards { uuid: uuids.join(","), primaries, active_copies })
+}
+
+fn of_index(name: &str, index: IndexEntry) -> IndexShards {
     let copies = index.shards.values().map(Vec::len).sum::<usize>();
     let primaries = index
         .shards
         .into_iter()
         .filter_map(|(shard, copies)| {
-            copies.into_iter().find(|copy| copy.routing.primary).map(|copy| copy.stats(shard))
+            copies.into_iter().find(|copy| copy.routing.primary).map(|copy| copy.stats(name, shard))
         })
         .collect();
     IndexShards {

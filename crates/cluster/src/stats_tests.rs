@@ -20,7 +20,35 @@ fn parse(shards: &Value) -> Result<IndexShards, Error> {
         "indices": { "a": { "uuid": "u", "primaries": {}, "total": {}, "shards": shards } },
     });
     let stats: Stats = serde_json::from_value(body).unwrap();
-    one_index(stats.indices, &Call { method: "GET".into(), path: "/a/_stats".into() })
+    joined("a", stats.indices, &call())
+}
+
+fn call() -> Call {
+    Call { method: "GET".into(), path: "/a/_stats".into() }
+}
+
+#[test]
+fn the_shards_of_a_list_are_numbered_through_in_its_order() {
+    let indices = || {
+        let entry = |uuid: &str, shards: Value| json!({ "uuid": uuid, "shards": shards });
+        let body = json!({
+            "a": entry("ua", json!({ "0": [copy(true, "n", 1)] })),
+            "b": entry("ub", json!({ "0": [copy(true, "n", 2), copy(false, "n", 0)], "1": [copy(true, "n", 3)] })),
+        });
+        serde_json::from_value::<BTreeMap<String, IndexEntry>>(body).unwrap()
+    };
+    let shards = joined("b,a", indices(), &call()).unwrap();
+    assert_eq!((shards.uuid.as_str(), shards.active_copies), ("ub,ua", 4));
+    let seen: Vec<_> = shards
+        .primaries
+        .iter()
+        .map(|p| (p.shard, p.index.as_str(), p.in_index, p.global_checkpoint))
+        .collect();
+    assert_eq!(seen, [(0, "b", 0, 2), (1, "b", 1, 3), (2, "a", 0, 1)]);
+    // One is missing or stands for another, or there are more.
+    for names in ["a,c", "a", "b,c", "a,b,c", "a,a,b"] {
+        assert!(joined(names, indices(), &call()).is_err(), "{names}");
+    }
 }
 
 #[test]

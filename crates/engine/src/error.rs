@@ -274,6 +274,19 @@ pub enum Error {
         /// Why, and what to do instead.
         why: String,
     },
+    /// A part with several sources does not go back.
+    #[error(
+        "{part} was merged with others into {target}, and does not go back by itself: nothing says which of \
+         them a document that was written since belongs to; the old indices are kept as {kept}"
+    )]
+    NoWayBack {
+        /// The part.
+        part: IndexName,
+        /// The target.
+        target: IndexName,
+        /// The kept copies.
+        kept: String,
+    },
     /// A document of a roll-up is refused by its index, or somebody else keeps writing it.
     #[error("{id} cannot be written to {index}: {reason}")]
     RollupRefused {
@@ -332,6 +345,7 @@ impl Error {
             | Error::Contradiction(_)
             | Error::Switched { .. }
             | Error::NoRetry { .. }
+            | Error::NoWayBack { .. }
             | Error::GivenVersion { .. } => Ending::Refused,
             _ => Ending::Failed,
         }
@@ -356,6 +370,7 @@ impl Error {
             Error::WouldLose(_) => "SEG-E212",
             Error::GivenVersion { .. } => "SEG-E213",
             Error::NoRetry { .. } => "SEG-E214",
+            Error::NoWayBack { .. } => "SEG-E215",
             Error::Journal { .. } | Error::JournalDamaged(_) => "SEG-E301",
             Error::Unbalanced { .. } | Error::Window(_) | Error::Task(_) => "SEG-E302",
             Error::Op(_) => "SEG-E303",

@@ -147,8 +147,7 @@ fn begin(session: &Session, planned: &PlannedPart, state: PartState) -> PartRun 
 impl Follower {
     async fn catch_up(mut run: PartRun, program: Bound) -> Result<Follower, Error> {
         open_epoch(&mut run).await?;
-        let (session, alias, lineage) = (&run.session, run.write_alias(), run.lineage());
-        let carrier = Carrier::open(session, run.source(), alias, lineage, program).await?;
+        let carrier = Carrier::open(&run, program).await?;
         Ok(Follower { task: Task::CatchUp(Arc::new(carrier)), run })
     }
 

@@ -78,8 +78,14 @@ async fn forecast(cluster: &Cluster, recipe: &Recipe, plan: &mut Plan) {
     // From the middle of one answer to the middle of the other.
     let between = begun.elapsed().saturating_sub(request / 2);
     let basis = |part: &PlannedPart| {
-        let (before, after) = (first.get(part.source.as_str()), second.get(part.source.as_str()));
-        let rate = before.zip(after).map(|(before, after)| rate(*before, *after, between));
+        let sum = |seen: &BTreeMap<String, i64>| {
+            part.indices()
+                .iter()
+                .map(|index| seen.get(index.as_str()).copied())
+                .sum::<Option<i64>>()
+        };
+        let (before, after) = (sum(first), sum(second));
+        let rate = before.zip(after).map(|(before, after)| rate(before, after, between));
         Some(Basis {
             documents: part.docs,
             shards: part.shards,

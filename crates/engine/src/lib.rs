@@ -37,6 +37,7 @@ pub mod sabotage;
 mod scan;
 mod scratch;
 pub mod session;
+pub mod sources;
 pub mod trial;
 mod turn;
 pub mod verify;

@@ -401,7 +401,7 @@ async fn migrate(
     if matches!(run.state.phase, Phase::Planned | Phase::Preparing) {
         check_stable(&run.session, &pinned.program, run.source()).await?;
         let begun = Instant::now();
-        let source = run.source().clone();
+        let source = run.all_sources();
         let looking = || format!("looking at the shards of {source}");
         let stats = run.session.cluster().shard_stats(source.as_str()).await.doing(looking)?;
         prepare(run, source_identity(&stats), &pinned.fingerprint).await?;
@@ -411,14 +411,7 @@ async fn migrate(
     check_versioning(run)?;
     check_source(run, pinned).await?;
     open_epoch(run).await?;
-    let carrier = Carrier::open(
-        &run.session,
-        run.source(),
-        run.write_alias(),
-        run.lineage(),
-        pinned.program.clone(),
-    );
-    let carrier = Arc::new(carrier.await?);
+    let carrier = Arc::new(Carrier::open(run, pinned.program.clone()).await?);
     let worked = carry_and_switch(run, &carrier, goal, report).await;
     report.balance = carrier.balance();
     let redirect = run.state.cutover.as_ref().and_then(|cutover| cutover.redirect.as_ref());
@@ -472,7 +465,7 @@ async fn carry_and_switch(
     if manual && goal != Goal::Cutover {
         return Ok("ready: start the cutover with `segue cutover`".to_owned());
     }
-    wait_for_copies(&run.session, run.source(), run.target()).await?;
+    wait_for_copies(&run.session, &run.all_sources(), run.target()).await?;
     run.session.healthy().await?;
     // What was written during the comparison need not be carried with the source closed.
     let begun = Instant::now();
@@ -534,20 +527,22 @@ async fn catch_up(run: &PartRun, carrier: &Arc<Carrier>) -> Result<Passed, Error
 /// The source has to be an index of its own: a name that stands for the target by now would be
 /// carried onto itself.
 async fn check_index(run: &PartRun) -> Result<(), Error> {
-    let source = run.source();
-    let looking = || format!("looking at {source}");
-    let index = run.session.cluster().index(source.as_str()).await.doing(looking)?;
-    let own = index.filter(|index| {
-        run.state.target_uuid.as_ref().is_none_or(|target| target.as_str() != index.uuid)
-    });
-    if own.is_some() {
-        return Ok(());
+    let mut contradictions = Vec::new();
+    for source in run.indices() {
+        let looking = || format!("looking at {source}");
+        let index = run.session.cluster().index(source.as_str()).await.doing(looking)?;
+        let own = index.filter(|index| {
+            run.state.target_uuid.as_ref().is_none_or(|target| target.as_str() != index.uuid)
+        });
+        if own.is_none() {
+            contradictions.push(format!(
+                "the journal has this part as {}, but {source} is no index of its own any more: \
+                 somebody else moved or removed it",
+                run.state.phase
+            ));
+        }
     }
-    Err(Error::Contradiction(vec![format!(
-        "the journal has this part as {}, but {source} is no index of its own any more: somebody \
-         else moved or removed it",
-        run.state.phase
-    )]))
+    if contradictions.is_empty() { Ok(()) } else { Err(Error::Contradiction(contradictions)) }
 }
 
 /// What stands in the target has the versions that it was begun with.
@@ -567,7 +562,8 @@ fn check_versioning(run: &PartRun) -> Result<(), Error> {
 async fn check_source(run: &mut PartRun, pinned: &Pinned) -> Result<(), Error> {
     let source = run.source().clone();
     let looking = || format!("looking at the shards of {source}");
-    let stats = run.session.cluster().shard_stats(source.as_str()).await.doing(looking)?;
+    let all = run.all_sources();
+    let stats = run.session.cluster().shard_stats(all.as_str()).await.doing(looking)?;
     let identity = source_identity(&stats);
     let same_source = run.state.source.as_ref() == Some(&identity);
     let same_pipeline = run.state.pipeline.as_deref() == Some(&pinned.fingerprint);

@@ -1,10 +1,11 @@
 //! Reading a stretch of a shard page by page, in ascending order of `_seq_no`.
 
 use segue_cluster::{Class, Fetch, Page, PageRequest};
-use segue_model::id::{IndexName, SeqNo, Shard};
+use segue_model::id::{SeqNo, Shard};
 
 use crate::error::{Doing, Error};
 use crate::session::Session;
+use crate::sources::Sources;
 
 /// The largest answer that a page may be, in bytes: bounds this process's memory. A single document
 /// may be larger, up to what the engine itself accepts.
@@ -12,11 +13,11 @@ const PAGE_BYTES: usize = 32 << 20;
 /// The largest answer for a single document, in bytes.
 const DOCUMENT_BYTES: usize = 256 << 20;
 
-/// Reads pages of one index; finds out how many documents make a good page.
+/// Reads pages of an index, or of several that are read as one; finds out how many documents make a good page.
 #[derive(Debug)]
 pub(crate) struct PageReader {
     session: Session,
-    index: IndexName,
+    sources: Sources,
     fetch: Fetch,
     size: u32,
 }
@@ -28,9 +29,9 @@ pub(crate) struct Turned {
 }
 
 impl PageReader {
-    pub(crate) fn new(session: &Session, index: &IndexName, fetch: Fetch) -> PageReader {
+    pub(crate) fn new(session: &Session, sources: impl Into<Sources>, fetch: Fetch) -> PageReader {
         let size = session.limits().batch_docs.max(1);
-        PageReader { session: session.clone(), index: index.clone(), fetch, size }
+        PageReader { session: session.clone(), sources: sources.into(), fetch, size }
     }
 
     /// Lets the next page hold so many documents at most.
@@ -48,8 +49,9 @@ impl PageReader {
     ) -> Result<Turned, Error> {
         loop {
             let size = self.size;
+            let (index, shard) = self.sources.place(shard);
             let request = PageRequest {
-                index: self.index.as_str(),
+                index: index.as_str(),
                 shard: shard.0,
                 after: after.0,
                 to: to.0,
@@ -72,7 +74,7 @@ impl PageReader {
                 }
                 Err(error) => {
                     return Err(error)
-                        .doing(|| format!("reading {} shard {shard} after {after}", self.index));
+                        .doing(|| format!("reading {index} shard {shard} after {after}"));
                 }
             }
         }

@@ -4,7 +4,7 @@ use segue_model::id::{AliasName, Epoch, IndexName};
 use segue_model::journal::Event;
 use segue_model::part::PartState;
 use segue_model::phase::Phase;
-use segue_model::plan::PlannedPart;
+use segue_model::plan::{PlannedPart, keep_name};
 
 use crate::error::{Error, illegal};
 use crate::pass::Lineage;
@@ -28,13 +28,32 @@ impl PartRun {
     pub fn known(session: &Session, source: &IndexName, state: PartState) -> PartRun {
         let uuid = state.source.as_ref().map(|source| source.uuid.clone());
         let target = state.target.clone().unwrap_or_else(|| source.clone());
-        let planned = PlannedPart::known(source.clone(), uuid, target);
+        let also = state.source.as_ref().map(|source| source.also.clone()).unwrap_or_default();
+        let planned = PlannedPart { also, ..PlannedPart::known(source.clone(), uuid, target) };
         PartRun { session: session.clone(), planned, state }
     }
 
-    /// The part's source.
+    /// The part, by its source; of several sources by the first.
     pub fn source(&self) -> &IndexName {
         &self.planned.source
+    }
+
+    /// The indices that the part is read from: its source, and those that go into the same target with it.
+    pub fn indices(&self) -> Vec<IndexName> {
+        self.planned.indices()
+    }
+
+    /// What requests about all of them name.
+    pub fn all_sources(&self) -> IndexName {
+        self.planned.all_sources()
+    }
+
+    /// The copies of the old indices that a cutover makes, in the order of these.
+    pub fn keeps(&self) -> Vec<IndexName> {
+        let cutover = self.state.cutover.as_ref();
+        let keep =
+            cutover.map_or_else(|| self.planned.keep.clone(), |cutover| cutover.keep.clone());
+        std::iter::once(keep).chain(self.planned.also.iter().map(keep_name)).collect()
     }
 
     /// The part's target.

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use crate::error::{Doing, Error};
 use crate::page::PageReader;
 use crate::session::Session;
+use crate::sources::Sources;
 
 /// Sees every document of a scan; each reader has its own.
 pub(crate) trait Visitor: Send + 'static {
@@ -49,15 +50,15 @@ pub(crate) async fn everything(
 /// Shows every document of `stretches` to one of `visitors`, and gives the visitors back.
 pub(crate) async fn scan<V: Visitor>(
     session: &Session,
-    index: &IndexName,
+    sources: impl Into<Sources>,
     stretches: &[Stretch],
     fetch: &Fetch,
     visitors: Vec<V>,
 ) -> Result<Vec<V>, Error> {
-    let queue = queue(session, stretches);
+    let (queue, sources) = (queue(session, stretches), sources.into());
     let mut readers = JoinSet::new();
     for visitor in visitors {
-        let pages = PageReader::new(session, index, fetch.clone());
+        let pages = PageReader::new(session, &sources, fetch.clone());
         readers.spawn(read(session.clone(), pages, Arc::clone(&queue), visitor));
     }
     let mut done = Vec::new();

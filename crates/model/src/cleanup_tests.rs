@@ -12,7 +12,7 @@ fn name(text: &str) -> IndexName {
 
 fn state(phase: Phase) -> PartState {
     let (incarnation, rewrite) = (Incarnation::FIRST, Rewrite::FIRST);
-    let source = SourceIdentity { uuid: IndexUuid::new("old"), histories: vec![] };
+    let source = SourceIdentity { uuid: IndexUuid::new("old"), histories: vec![], also: vec![] };
     let events = [
         Event::PrepareStarted {
             source,

@@ -21,7 +21,8 @@ fn keep() -> IndexName {
 }
 
 pub(super) fn until_ready() -> Vec<Event> {
-    let identity = SourceIdentity { uuid: IndexUuid::new("S"), histories: Vec::new() };
+    let identity =
+        SourceIdentity { uuid: IndexUuid::new("S"), histories: Vec::new(), also: vec![] };
     vec![
         Event::PrepareStarted {
             source: identity,

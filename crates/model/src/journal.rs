@@ -41,6 +41,10 @@ pub struct SourceIdentity {
     pub uuid: IndexUuid,
     /// Each shard's history, by shard number.
     pub histories: Vec<HistoryUuid>,
+    /// The other indices, where several are merged into one target: then the UUIDs stand with commas between,
+    /// and the shards are numbered through.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<IndexName>,
 }
 
 /// What a verification counted.

@@ -8,6 +8,7 @@ mod enriching;
 mod files;
 mod journal;
 mod keys;
+mod merging;
 mod names;
 mod near;
 mod pipeline;
@@ -129,6 +130,12 @@ pub(crate) fn lint(
             continue;
         }
         target::lint_sharing(part, sharing.get(&part.target).copied().unwrap_or(0), notes);
+        merging::lint_merging(recipe, part, seen, notes);
+        for index in part.also.iter().filter_map(|name| seen.index(name)) {
+            source::lint_source(seen, index, notes);
+            versions::lint_versions(recipe, seen, index, notes);
+            target::lint_replicas(part, index, notes);
+        }
         if let Some(index) = seen.candidates.iter().find(|index| index.name == part.source) {
             source::lint_source(seen, index, notes);
             versions::lint_versions(recipe, seen, index, notes);

@@ -4,6 +4,7 @@ use crate::balance::Balance;
 use crate::id::{AliasName, Epoch, IndexName, IndexUuid, SeqNo};
 use crate::journal::{Before, CutoverWindow, Event, SourceIdentity, VerifySummary};
 use crate::phase::{IllegalEvent, Phase};
+use crate::plan::keep_name;
 use crate::stamp::Versioning;
 use crate::version::{Incarnation, Rewrite};
 
@@ -132,6 +133,32 @@ impl Default for PartState {
 }
 
 impl PartState {
+    /// The part by each of the indices that are merged into its target, as if it were that one's alone: its
+    /// UUID, its kept copy. Of a part with one source just that.
+    pub fn by_source(&self, part: &IndexName) -> Vec<(IndexName, PartState)> {
+        let also = self.source.as_ref().map(|source| source.also.clone()).unwrap_or_default();
+        if also.is_empty() {
+            return vec![(part.clone(), self.clone())];
+        }
+        let uuids = self.source.as_ref().map(|source| source.uuid.to_string()).unwrap_or_default();
+        let kept = self.cutover.as_ref().map(|cutover| cutover.keep.clone());
+        let gone = kept.is_some() && self.retired == kept;
+        let of_one = |(index, uuid): (IndexName, &str)| {
+            let mut state = self.clone();
+            if let Some(source) = &mut state.source {
+                source.uuid = IndexUuid::new(uuid);
+                source.also.clear();
+            }
+            if let Some(cutover) = state.cutover.as_mut().filter(|_| index != *part) {
+                cutover.keep = keep_name(&index);
+                state.retired = if gone { Some(cutover.keep.clone()) } else { state.retired };
+            }
+            (index, state)
+        };
+        let names = std::iter::once(part.clone()).chain(also);
+        names.zip(uuids.split(',')).map(of_one).collect()
+    }
+
     /// Takes one event. On refusal nothing has changed.
     pub fn apply(&mut self, event: &Event) -> Result<(), IllegalEvent> {
         self.phase = self.phase.next(event)?;

@@ -4,7 +4,7 @@ use super::*;
 use crate::phase::CutoverStep;
 
 fn source() -> SourceIdentity {
-    SourceIdentity { uuid: IndexUuid::new("u"), histories: vec![] }
+    SourceIdentity { uuid: IndexUuid::new("u"), histories: vec![], also: vec![] }
 }
 
 fn prepare_started() -> Event {

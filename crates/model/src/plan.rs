@@ -3,6 +3,7 @@
 
 mod difference;
 mod generation;
+mod merge;
 mod names;
 mod only;
 mod part;
@@ -59,8 +60,11 @@ pub struct Plan {
 pub struct PlannedPart {
     /// The source.
     pub source: IndexName,
-    /// Which incarnation of that name.
+    /// Which incarnation of that name; of several, all with commas between.
     pub source_uuid: IndexUuid,
+    /// The other sources that go into the same target, where the recipe merges them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<IndexName>,
     /// What the source pattern captured.
     pub captures: Captures,
     /// The target.
@@ -129,8 +133,23 @@ pub struct AliasMove {
     /// Whether it stands for other indices too.
     pub spanning: bool,
     /// Whether it is the source's to lose: the source has it now, or had it before a cutover that
-    /// was cut short.
+    /// was cut short. Of several sources, the first.
     pub on_source: bool,
+    /// Of several sources, the others that have it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also_on: Vec<IndexName>,
+}
+
+impl AliasMove {
+    /// Whether it is on `index`, one of the sources of the part `first`.
+    pub fn is_on(&self, index: &IndexName, first: &IndexName) -> bool {
+        if index == first { self.on_source } else { self.also_on.contains(index) }
+    }
+
+    /// The sources it is on, of the part `first`.
+    pub fn holders<'a>(&'a self, first: &'a IndexName) -> impl Iterator<Item = &'a IndexName> {
+        self.on_source.then_some(first).into_iter().chain(&self.also_on)
+    }
 }
 
 /// An index that rows are looked up in.
@@ -151,6 +170,7 @@ impl PlannedPart {
             keep: keep_name(&source),
             source_uuid: uuid.unwrap_or_else(|| IndexUuid::new("")),
             source,
+            also: Vec::new(),
             captures: Captures::new(),
             target,
             action: Action::Resume { phase: "cutting over".to_owned() },
@@ -165,6 +185,22 @@ impl PlannedPart {
             estimate: None,
             difference: Box::default(),
         }
+    }
+
+    /// Every index that it is read from.
+    pub fn indices(&self) -> Vec<IndexName> {
+        std::iter::once(&self.source).chain(&self.also).cloned().collect()
+    }
+
+    /// What requests about all of them name.
+    pub fn all_sources(&self) -> IndexName {
+        let names: Vec<_> = self.indices().iter().map(ToString::to_string).collect();
+        IndexName::new(names.join(","))
+    }
+
+    /// The copies that are kept, in the order of the indices.
+    pub fn keeps(&self) -> Vec<IndexName> {
+        std::iter::once(self.keep.clone()).chain(self.also.iter().map(keep_name)).collect()
     }
 
     /// Whether nothing is left to do.
@@ -186,6 +222,7 @@ impl Plan {
                 part::plan_part(recipe, seen, index, captures, &mut notes)
             })
             .collect();
+        parts = merge::merged(recipe, seen, parts, &mut notes);
         match &recipe.source {
             Source::Indices(_) => parts.extend(switched::switched_parts(recipe, seen)),
             Source::Files(_) => {
@@ -239,7 +276,7 @@ fn hash(pipeline: &str, parts: &[PlannedPart]) -> String {
         .filter(|part| !part.is_skipped())
         .map(|part| {
             json!({
-                "source": part.source, "uuid": part.source_uuid, "target": part.target,
+                "source": part.all_sources(), "uuid": part.source_uuid, "target": part.target,
                 "settings": part.target_body.settings, "mappings": part.target_body.mappings,
                 "aliases": part.aliases, "keep": part.keep, "files": part.files,
             })

@@ -30,9 +30,10 @@ pub async fn run(options: &CleanupOptions) -> anyhow::Result<ExitCode> {
     let chosen = choose(&session, &options.parts, known.parts.keys())?;
     let mut due = false;
     for source in &chosen {
-        let item = cleanup::look(&session, &known, source, options.older_than).await;
-        announce(&item);
-        due |= item.is_due();
+        for item in cleanup::look(&session, &known, source, options.older_than).await {
+            announce(&item);
+            due |= item.is_due();
+        }
     }
     if due && !options.yes {
         ask::confirm("delete this?")?;

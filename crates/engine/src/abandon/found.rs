@@ -21,7 +21,7 @@ const ROUNDS: u32 = 5;
 pub struct Found {
     part: IndexName,
     target: Option<Thing>,
-    keep: Option<Thing>,
+    keeps: Vec<Thing>,
     folder: Option<PathBuf>,
 }
 
@@ -49,11 +49,20 @@ impl Found {
             Some(target) => cluster.index(target.as_str()).await.doing(looking)?,
             None => None,
         };
-        let keep = match &state.cutover {
-            Some(cutover) => cluster.index(cutover.keep.as_str()).await.doing(looking)?,
-            None => None,
-        };
-        let uuid = state.source.as_ref().map(|source| &source.uuid);
+        let mut keeps = Vec::new();
+        for (name, state) in state.by_source(source) {
+            let Some(cutover) = &state.cutover else { continue };
+            let keep = cluster.index(cutover.keep.as_str()).await.doing(looking)?;
+            let uuid = state.source.as_ref().map(|source| &source.uuid);
+            keeps.extend(keep.map(|index| {
+                Thing {
+                    foreign: (!is_clone_of(&index, uuid))
+                        .then(|| format!("it is no copy that was made of {name}")),
+                    made: true,
+                    index,
+                }
+            }));
+        }
         let folder = Some(session.part_dir(source)).filter(|folder| folder.exists());
         Ok(Found {
             part: source.clone(),
@@ -62,12 +71,7 @@ impl Found {
                 made: state.target_uuid.is_some() || index.docs > 0,
                 index,
             }),
-            keep: keep.map(|index| Thing {
-                foreign: (!is_clone_of(&index, uuid))
-                    .then(|| format!("it is no copy that was made of {source}")),
-                made: true,
-                index,
-            }),
+            keeps,
             folder,
         })
     }
@@ -80,7 +84,7 @@ impl Found {
 
     /// What would be removed, in words.
     pub fn removals(&self) -> Vec<String> {
-        let things = self.target.iter().chain(&self.keep);
+        let things = self.target.iter().chain(&self.keeps);
         let ours = things.filter(|thing| thing.foreign.is_none() && thing.is_read().is_none());
         let mut words: Vec<_> = ours.map(Thing::in_words).collect();
         words.extend(self.folder.iter().map(|folder| format!("folder {}", folder.display())));
@@ -127,7 +131,7 @@ impl Found {
         claim: Option<&Claim>,
         outcome: &mut Abandoned,
     ) -> Result<(), Error> {
-        for thing in self.target.iter().chain(&self.keep) {
+        for thing in self.target.iter().chain(&self.keeps) {
             match thing.foreign.clone().or_else(|| thing.is_read()) {
                 None => match claim {
                     Some(claim) => {

@@ -190,15 +190,16 @@ async fn take_back(run: &mut PartRun) -> Result<(), Error> {
 /// The source has to be there, and nobody may read the target: it would be the only copy, or somebody
 /// relies on it.
 async fn check(run: &PartRun) -> Result<(), Error> {
-    let source = run.source();
-    let looking = || format!("looking at {source}");
     let mut contradictions = Vec::new();
-    if run.session.cluster().index(source.as_str()).await.doing(looking)?.is_none() {
-        contradictions.push(format!(
-            "{source} is no index any more, so that what was copied may be all there is of it"
-        ));
+    for source in run.indices() {
+        let looking = || format!("looking at {source}");
+        if run.session.cluster().index(source.as_str()).await.doing(looking)?.is_none() {
+            contradictions.push(format!(
+                "{source} is no index any more, so that what was copied may be all there is of it"
+            ));
+        }
     }
-    let found = Found::look(&run.session, source, &run.state).await?;
+    let found = Found::look(&run.session, run.source(), &run.state).await?;
     contradictions.extend(found.target_is_read());
     if contradictions.is_empty() { Ok(()) } else { Err(Error::Contradiction(contradictions)) }
 }
@@ -227,14 +228,15 @@ async fn look_at_source(run: &PartRun, outcome: &mut Abandoned) -> Result<(), Er
     if run.state.cutover.is_none() {
         return Ok(());
     }
-    let source = run.source().as_str();
-    let looking = || format!("looking at {source}");
-    let there = run.session.cluster().index(source).await.doing(looking)?;
-    if there.is_some_and(|index| index.settings["index.blocks.write"] == "true") {
-        outcome.left.push(Left {
-            what: format!("the write block of {source}"),
-            why: "no cutover of this migration runs, so it is somebody else's".to_owned(),
-        });
+    for source in run.indices() {
+        let looking = || format!("looking at {source}");
+        let there = run.session.cluster().index(source.as_str()).await.doing(looking)?;
+        if there.is_some_and(|index| index.settings["index.blocks.write"] == "true") {
+            outcome.left.push(Left {
+                what: format!("the write block of {source}"),
+                why: "no cutover of this migration runs, so it is somebody else's".to_owned(),
+            });
+        }
     }
     Ok(())
 }

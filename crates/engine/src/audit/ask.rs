@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use segue_model::audit::Now;
-use segue_model::id::SeqNo;
+use segue_model::id::{SeqNo, Shard};
 
 use crate::error::{Doing, Error};
 use crate::fetch::fetch;
@@ -13,23 +13,26 @@ use crate::pass::Carrier;
 const PATIENCE: Duration = Duration::from_secs(60);
 const BETWEEN: Duration = Duration::from_millis(20);
 
-/// What the source holds of each of `keys` (id, routing), realtime.
+/// What the source holds of each of `keys` (id, routing), realtime. Of several indices the one is asked that
+/// `shard` belongs to: a document of that id in another is another one.
 ///
 /// An operation that deleted a document may be known to the primary alone, and go with it. So what
 /// was not found counts only once every copy has all that the primary had when it was asked.
 pub(crate) async fn ask(
     carrier: &Carrier,
+    shard: Shard,
     keys: &[(&str, Option<&str>)],
 ) -> Result<Vec<Now>, Error> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let (cluster, source) = (carrier.session().cluster(), carrier.source());
+    let (cluster, source) = (carrier.session().cluster(), carrier.sources().all());
+    let (index, _) = carrier.sources().place(shard);
     let looking = || format!("looking at the shards of {source}");
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         let terms = cluster.primary_terms(source.as_str()).await.doing(looking)?;
-        let documents = fetch(cluster, source, keys, false).await?;
+        let documents = fetch(cluster, index, keys, false).await?;
         let now: Vec<_> = keys
             .iter()
             .zip(documents)
@@ -54,7 +57,7 @@ pub(crate) async fn ask(
 /// Returns `true` once every copy has all that the primaries have now; `false` if a primary is not
 /// the one of `terms` any more.
 pub(super) async fn is_safe(carrier: &Carrier, terms: &[u64]) -> Result<bool, Error> {
-    let (session, source) = (carrier.session(), carrier.source().as_str());
+    let (session, source) = (carrier.session(), carrier.sources().all().as_str());
     let looking = || format!("looking at the shards of {source}");
     let begun = Instant::now();
     let mut highest: Option<Vec<i64>> = None;

@@ -71,7 +71,7 @@ impl<R: Remove> Audit<'_, R> {
         let keys: Vec<_> =
             some.iter().map(|(_, left)| (left.id.as_str(), left.routing.as_deref())).collect();
         // A delete may be known to the primary alone, and go with it: then the number is live again.
-        let now = ask::ask(self.carrier, &keys).await?;
+        let now = ask::ask(self.carrier, self.shard.shard(), &keys).await?;
         let mut audited = Audited::default();
         let (mut gone, mut settled, mut missed) = (Vec::new(), Vec::new(), Vec::new());
         for ((number, left), now) in some.iter().zip(now) {

@@ -85,7 +85,7 @@ pub async fn audit(
         session.listener().note(carrier.source(), text);
         audited.add(rebuild(carrier, target, remove).await?);
     }
-    let source = carrier.source().as_str();
+    let source = carrier.sources().all().as_str();
     session.cluster().refresh(source).await.doing(|| format!("refreshing {source}"))?;
     for shard in carrier.shards() {
         audited.add(Audit { carrier, target, shard, remove }.run().await?);
@@ -144,12 +144,13 @@ impl<R: Remove> Audit<'_, R> {
     }
 
     fn request<'a>(&'a self, stretches: &'a [(i64, i64)]) -> CountRequest<'a> {
-        let index = self.carrier.source().as_str();
-        CountRequest { index, shard: self.shard.shard().0, stretches }
+        let (index, shard) = self.carrier.sources().place(self.shard.shard());
+        CountRequest { index: index.as_str(), shard: shard.0, stretches }
     }
 
     fn counting(&self) -> String {
-        format!("counting the documents of {} shard {}", self.carrier.source(), self.shard.shard())
+        let (index, shard) = self.carrier.sources().place(self.shard.shard());
+        format!("counting the documents of {index} shard {shard}")
     }
 
     /// Which numbers are gone.
@@ -195,7 +196,7 @@ impl<R: Remove> Audit<'_, R> {
     ) -> Result<Audited, Error> {
         self.carrier.session().check_stop()?;
         let keys: Vec<_> = some.iter().map(|e| (e.id.as_str(), e.routing.as_deref())).collect();
-        let now = ask::ask(self.carrier, &keys).await?;
+        let now = ask::ask(self.carrier, self.shard.shard(), &keys).await?;
         let mut audited = Audited::default();
         let (mut found, mut settled, mut missed) = (Vec::new(), Vec::new(), Vec::new());
         for (entry, now) in some.iter().zip(now) {

@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 
 use segue_model::audit::{Found, Now};
-use segue_model::id::{IndexName, SeqNo};
+use segue_model::id::{IndexName, SeqNo, Shard};
 use segue_model::position::Window;
 use segue_model::stamp::Removal;
 use segue_model::version::Version;
@@ -59,7 +59,7 @@ pub(super) async fn take_away(
     held: &mut Vec<Held>,
 ) -> Result<Audited, Error> {
     let keys: Vec<_> = held.iter().map(|h| (h.id.as_str(), h.routing.as_deref())).collect();
-    let now = ask::ask(carrier, &keys).await?;
+    let now = ask::ask(carrier, Shard(0), &keys).await?;
     let left = held.iter().zip(now);
     let left = left.filter(|(_, now)| matches!(now, Now::Absent | Now::OtherRouting(_)));
     let gone: Vec<_> = left.map(|(held, _)| held.removal()).collect();

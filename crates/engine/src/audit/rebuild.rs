@@ -5,7 +5,7 @@
 //! more, or belongs to an earlier incarnation, what stands there has to go; this is the whole audit,
 //! of all that happened while there was no inventory.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use segue_cluster::{Fetch, Hit};
 use segue_model::audit::{Now, Numbers, gone_at};
@@ -36,7 +36,7 @@ pub async fn rebuild(
     target: &IndexName,
     remove: &impl Remove,
 ) -> Result<Audited, Error> {
-    let (session, source) = (carrier.session(), carrier.source());
+    let (session, source) = (carrier.session(), carrier.sources().all());
     let live = loop {
         let looking = || format!("looking at the primaries of {source}");
         let terms = session.cluster().primary_terms(source.as_str()).await.doing(looking)?;
@@ -103,7 +103,7 @@ async fn read_source(carrier: &Carrier, shard: &ShardCarrier) -> Result<Numbers,
         false => (Fetch::IdsOnly, shard.position()),
     };
     let mut keys = Keys::new(carrier);
-    let mut pages = PageReader::new(session, carrier.source(), fetch);
+    let mut pages = PageReader::new(session, carrier.sources(), fetch);
     let mut live = Numbers::default();
     let mut after = Some(SeqNo::NONE).filter(|none| *none < end);
     while let Some(from) = after {
@@ -132,7 +132,7 @@ async fn read_source(carrier: &Carrier, shard: &ShardCarrier) -> Result<Numbers,
 
 /// The last number of a shard that every copy has.
 async fn end_of(carrier: &Carrier, shard: &ShardCarrier) -> Result<SeqNo, Error> {
-    let source = carrier.source().as_str();
+    let source = carrier.sources().all().as_str();
     let looking = || format!("looking at the shards of {source}");
     let stats = carrier.session().cluster().shard_stats(source).await.doing(looking)?;
     let primary = stats.primaries.iter().find(|primary| Shard(primary.shard) == shard.shard());
@@ -248,9 +248,8 @@ async fn remove_some(
     if carrier.program().is_keyed() {
         return remove_made(remove, some).await;
     }
-    let keys: Vec<_> = some.iter().map(|l| (l.id.as_str(), l.routing.as_deref())).collect();
-    let now = ask::ask(carrier, &keys).await?;
     let (incarnation, shards) = (carrier.lineage().incarnation, carrier.shard_count());
+    let now = ask_each(carrier, some).await?;
     let mut gone = Vec::new();
     for (left, now) in some.iter().zip(now) {
         let (seq_no, shard) = left.stands.op.source(shards);
@@ -271,6 +270,29 @@ async fn remove_some(
     remove.remove(&gone).await?;
     some.clear();
     Ok(Audited { deleted: gone.len() as u64, waiting: 0 })
+}
+
+/// What the source holds of each of `some`, each asked of the index that it came from.
+async fn ask_each(carrier: &Carrier, some: &[Left]) -> Result<Vec<Now>, Error> {
+    let shards = carrier.shard_count();
+    let from = |left: &Left| left.stands.op.source(shards).1;
+    let mut by_index: BTreeMap<&IndexName, Vec<usize>> = BTreeMap::new();
+    for (at, left) in some.iter().enumerate() {
+        by_index.entry(carrier.sources().place(from(left)).0).or_default().push(at);
+    }
+    let mut now = vec![Now::Absent; some.len()];
+    for of_index in by_index.into_values() {
+        let Some(first) = of_index.first().and_then(|at| some.get(*at)) else { continue };
+        let lefts = of_index.iter().filter_map(|at| some.get(*at));
+        let keys: Vec<_> = lefts.map(|l| (l.id.as_str(), l.routing.as_deref())).collect();
+        let answers = ask::ask(carrier, from(first), &keys).await?;
+        for (at, answer) in of_index.into_iter().zip(answers) {
+            if let Some(now) = now.get_mut(at) {
+                *now = answer;
+            }
+        }
+    }
+    Ok(now)
 }
 
 /// As [`remove_some`], where the source does not know the keys: what was made of a number that is not live

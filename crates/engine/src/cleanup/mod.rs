@@ -114,9 +114,29 @@ pub async fn known(session: &Session) -> Result<Known, Error> {
     Ok(Known { parts, moved_ms })
 }
 
-/// Looks at what the part `source` leaves behind, and judges it.
-pub async fn look(session: &Session, known: &Known, source: &IndexName, keep: Duration) -> Item {
-    let state = known.parts.get(source).cloned().unwrap_or_default();
+/// Looks at what the part `part` leaves behind, and judges it: one item for each of its sources, its own the
+/// last.
+pub async fn look(session: &Session, known: &Known, part: &IndexName, keep: Duration) -> Vec<Item> {
+    let state = known.parts.get(part).cloned().unwrap_or_default();
+    let mut items = Vec::new();
+    let mut sources = state.by_source(part);
+    // The target is left behind once, however many sources it has had.
+    if state.phase == Phase::RolledBack {
+        sources.truncate(1);
+    }
+    for (source, state) in sources.into_iter().rev() {
+        items.push(look_at(session, known, (part, &source), state, keep).await);
+    }
+    items
+}
+
+async fn look_at(
+    session: &Session,
+    known: &Known,
+    (part, source): (&IndexName, &IndexName),
+    state: PartState,
+    keep: Duration,
+) -> Item {
     let mut item = Item {
         source: source.clone(),
         phase: state.phase.to_string(),
@@ -126,15 +146,15 @@ pub async fn look(session: &Session, known: &Known, source: &IndexName, keep: Du
         write_aliases: Vec::new(),
     };
     if let Some(remains) = &item.remains {
-        let moved_ms = known.moved_ms.get(source).copied();
+        let moved_ms = known.moved_ms.get(part).copied();
         let mut seen = look::at(session, source, remains, moved_ms).await;
         if let Ok(others) = &mut seen.elsewhere {
-            others.extend(own_parts(session, known, source, &remains.index));
+            others.extend(own_parts(session, known, part, &remains.index));
         }
         item.doubts = doubts(session.migration(), source, &state, remains, &seen, keep);
         item.found = seen.found.ok().flatten();
     }
-    if state.phase == Phase::Finished {
+    if state.phase == Phase::Finished && part == source {
         match look::write_aliases(session, &state).await {
             Ok(aliases) => item.write_aliases = aliases,
             Err(error) => item.doubts.push(Doubt::Unseen { what: chain(&error) }),
@@ -187,32 +207,41 @@ async fn try_clean(
     outcome: &mut Cleaned,
 ) -> Result<(), Error> {
     let known = known(session).await?;
-    let item = look(session, &known, source, keep).await;
-    outcome.phase = item.phase;
+    let items = look(session, &known, source, keep).await;
     let state = known.parts.get(source).cloned().unwrap_or_default();
+    outcome.phase = state.phase.to_string();
     let mut run = PartRun::known(session, source, state);
-    for alias in item.write_aliases {
+    for alias in items.iter().flat_map(|item| item.write_aliases.clone()) {
         let index = run.target().to_string();
         let action = AliasAction::Remove { index, alias: alias.clone(), must_exist: true };
         let removing = || format!("removing the alias {alias}");
         session.cluster().update_aliases(&[action]).await.doing(removing)?;
         outcome.write_aliases.push(alias);
     }
-    let Some(remains) = item.remains else { return Ok(()) };
-    let index = remains.index;
-    let refused = item.doubts.into_iter().map(|doubt| {
-        let why = doubt.to_string();
-        Refused { index: index.clone(), doubt, why }
-    });
-    outcome.refused = refused.collect();
-    let Some(found) = item.found.filter(|_| outcome.refused.is_empty()) else { return Ok(()) };
-    if run.state.retired.as_ref() != Some(&index) {
-        let uuid = IndexUuid::new(found.uuid);
-        run.record(Event::Retired { index: index.clone(), uuid }).await?;
+    let mut gone = Vec::new();
+    for item in items {
+        let Some(remains) = item.remains else { continue };
+        outcome.refused.extend(item.doubts.into_iter().map(|doubt| {
+            let why = doubt.to_string();
+            Refused { index: remains.index.clone(), doubt, why }
+        }));
+        gone.extend(item.found.map(|found| (item.source, remains.index, found)));
     }
-    delete(session, source, index.as_str()).await?;
-    let Found { documents, bytes, .. } = found;
-    outcome.deleted.push(Deleted { index, documents, bytes });
+    if !outcome.refused.is_empty() || gone.is_empty() {
+        return Ok(());
+    }
+    // One word for all of them, that there is no way back any more. Of copies that are left of a clean-up which
+    // was cut short it was said then.
+    if let Some((_, index, found)) = gone.iter().find(|(of, _, _)| of == source)
+        && run.state.retired.as_ref() != Some(index)
+    {
+        let (index, uuid) = (index.clone(), IndexUuid::new(found.uuid.as_str()));
+        run.record(Event::Retired { index, uuid }).await?;
+    }
+    for (_, index, Found { documents, bytes, .. }) in gone {
+        delete(session, source, index.as_str()).await?;
+        outcome.deleted.push(Deleted { index, documents, bytes });
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use segue_model::cutover::{Evidence, Mark};
 use segue_model::id::{AliasName, Epoch, IndexName};
 use segue_model::journal::{CutoverWindow, Event};
 use segue_model::part::Cutover;
+use segue_model::plan::keep_name;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -23,6 +24,9 @@ use crate::session::Drill;
 pub struct Fence {
     /// The source.
     pub source: IndexName,
+    /// The other sources, where several go into one target.
+    #[serde(default)]
+    pub also: Vec<IndexName>,
     /// The target.
     pub target: IndexName,
     /// The copy of the source that the attempt makes.
@@ -58,6 +62,7 @@ impl Fence {
     pub fn of(run: &PartRun) -> Fence {
         Fence {
             source: run.source().clone(),
+            also: run.planned.also.clone(),
             target: run.target().clone(),
             keep: run.planned.keep.clone(),
             aliases: names_of_source(run),
@@ -106,7 +111,8 @@ async fn try_back_out(cluster: &Cluster, fence: &Fence) -> Result<TakenBack, Err
         Err(ended) => return Ok(ended),
     };
     let attempt = fence.attempt.as_ref().map_or(Epoch(0), |attempt| attempt.epoch);
-    match marks.open(&fence.source, opening, attempt).await.doing(doing)? {
+    let sources: Vec<_> = std::iter::once(&fence.source).chain(&fence.also).cloned().collect();
+    match marks.open_all(&sources, opening, attempt).await.doing(doing)? {
         Opened::Open => {}
         Opened::Nothing => {
             // Opened by an earlier try, perhaps, that came no further. The redirect is this attempt's own.
@@ -120,8 +126,11 @@ async fn try_back_out(cluster: &Cluster, fence: &Fence) -> Result<TakenBack, Err
         }
     }
     let mut rest = moved_back(fence, &on_target);
-    if let Some(keep) = cluster.index(fence.keep.as_str()).await.doing(doing)? {
-        rest.push(AliasAction::RemoveIndex { index: keep.name });
+    let keeps = std::iter::once(fence.keep.clone()).chain(fence.also.iter().map(keep_name));
+    for keep in keeps {
+        if let Some(keep) = cluster.index(keep.as_str()).await.doing(doing)? {
+            rest.push(AliasAction::RemoveIndex { index: keep.name });
+        }
     }
     if !rest.is_empty() {
         let mut actions: Vec<_> = opening.into_iter().flat_map(|mark| marks.still(mark)).collect();
@@ -143,11 +152,11 @@ fn moved_back(fence: &Fence, on_target: &BTreeMap<String, AliasProps>) -> Vec<Al
             continue;
         }
         let alias = alias.to_string();
-        actions.push(AliasAction::Add {
-            index: fence.source.to_string(),
-            alias: alias.clone(),
-            props: props.clone(),
-        });
+        // Names that not every source has move with the switch only.
+        actions.extend(std::iter::once(&fence.source).chain(&fence.also).map(|source| {
+            let (index, alias) = (source.to_string(), alias.clone());
+            AliasAction::Add { index, alias, props: props.clone() }
+        }));
         let index = fence.target.to_string();
         actions.push(AliasAction::Add { index, alias, props: hidden.clone() });
     }

@@ -22,14 +22,30 @@ pub(crate) async fn mark(
     write_alias: &AliasName,
     epoch: Epoch,
 ) -> Result<AliasName, Error> {
-    let mark = closing_mark(index, epoch);
+    mark_all(cluster, std::slice::from_ref(index), fenced, write_alias, epoch).await
+}
+
+/// As [`mark`], of all of `indices` by the mark of the first.
+pub(crate) async fn mark_all(
+    cluster: &Cluster,
+    indices: &[IndexName],
+    fenced: &IndexName,
+    write_alias: &AliasName,
+    epoch: Epoch,
+) -> Result<AliasName, Error> {
+    let first = indices.first().unwrap_or(fenced);
+    let mark = closing_mark(first, epoch);
     let (on, alias) = (fenced.to_string(), write_alias.to_string());
-    let actions = [
+    let mut actions = vec![
         AliasAction::Remove { index: on.clone(), alias: alias.clone(), must_exist: true },
         AliasAction::Add { index: on, alias, props: hidden() },
-        AliasAction::Add { index: index.to_string(), alias: mark.to_string(), props: hidden() },
     ];
-    cluster.update_aliases(&actions).await.doing(|| format!("marking {index}"))?;
+    actions.extend(indices.iter().map(|index| AliasAction::Add {
+        index: index.to_string(),
+        alias: mark.to_string(),
+        props: hidden(),
+    }));
+    cluster.update_aliases(&actions).await.doing(|| format!("marking {first}"))?;
     Ok(mark)
 }
 

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use segue_model::cutover::Mark;
 use segue_model::gate::{Seen, judge, refusals};
-use segue_model::id::SeqNo;
+use segue_model::id::{IndexName, SeqNo};
 use segue_model::journal::VerifySummary;
+use segue_model::plan::AliasMove;
 
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
@@ -20,7 +21,8 @@ const LAG_ALLOWED: u64 = 50_000;
 /// Judges whether the cutover may start; returns what the window's verification builds on.
 pub async fn pass_gate(run: &PartRun, carrier: &Carrier) -> Result<Verified, Error> {
     let begun = Instant::now();
-    let (source, target) = (run.source().as_str(), run.target().as_str());
+    let (all, target) = (run.all_sources(), run.target().as_str());
+    let source = all.as_str();
     let looking = || format!("looking at {source} and {target} for the gate");
     let cluster = run.session.cluster();
     cluster.refresh(target).await.doing(looking)?;
@@ -73,21 +75,40 @@ pub async fn pass_gate(run: &PartRun, carrier: &Carrier) -> Result<Verified, Err
 
 /// Whether the names stand as the plan saw them.
 async fn names(run: &PartRun) -> Result<Result<(), String>, Error> {
-    let source = run.source().as_str();
+    let uuids = run.planned.source_uuid.as_str().split(',');
+    for (source, uuid) in run.indices().iter().zip(uuids) {
+        if let Err(why) = names_of(run, source, uuid).await? {
+            return Ok(Err(why));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Whether the names of one of the sources do.
+async fn names_of(
+    run: &PartRun,
+    source: &IndexName,
+    uuid: &str,
+) -> Result<Result<(), String>, Error> {
     let looking = || format!("looking at the names of {source}");
-    let Some(index) = run.session.cluster().index(source).await.doing(looking)? else {
+    let Some(index) = run.session.cluster().index(source.as_str()).await.doing(looking)? else {
         return Ok(Err(format!("{source} is not an index any more")));
     };
-    if index.uuid != run.planned.source_uuid.as_str() {
+    if index.uuid != uuid {
         return Ok(Err(format!("{source} is another index than the one that was planned")));
     }
-    for alias in run.planned.aliases.iter().filter(|alias| alias.on_source) {
+    for alias in run.planned.aliases.iter().filter(|alias| alias.is_on(source, run.source())) {
         if !index.aliases.contains_key(alias.alias.as_str()) {
             return Ok(Err(format!("the alias {} is not on {source} any more", alias.alias)));
         }
     }
     for alias in index.aliases.keys().filter(|alias| !Mark::is_one(alias)) {
-        if !run.planned.aliases.iter().any(|planned| planned.alias.as_str() == alias) {
+        let planned = |planned: &&AliasMove| planned.alias.as_str() == alias;
+        let known = run.planned.aliases.iter().find(planned);
+        // One that the source alone had may come onto it by an attempt that was cut short.
+        if known
+            .is_none_or(|known| !run.planned.also.is_empty() && !known.is_on(source, run.source()))
+        {
             return Ok(Err(format!("the alias {alias} was put on {source} since the plan")));
         }
     }

@@ -67,8 +67,8 @@ async fn wait<'a>(
 
 /// The highest number that each shard of the source has given out.
 async fn numbers(run: &PartRun) -> Result<Vec<i64>, Error> {
-    let source = run.source().as_str();
+    let source = run.all_sources();
     let looking = || format!("looking at the shards of {source}");
-    let stats = run.session.cluster().shard_stats(source).await.doing(looking)?;
+    let stats = run.session.cluster().shard_stats(source.as_str()).await.doing(looking)?;
     Ok(stats.primaries.iter().map(|primary| primary.max_seq_no).collect())
 }

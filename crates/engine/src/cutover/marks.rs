@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use segue_cluster::{AliasAction, AliasProps, Cluster};
 use segue_model::cutover::{BackOut, Evidence, Mark, back_out, closing_mark};
-use segue_model::id::{Epoch, IndexName};
+use segue_model::id::{AliasName, Epoch, IndexName};
 
 use super::{TakenBack, closing};
 use crate::error::Error;
@@ -121,8 +121,37 @@ impl Marks<'_> {
         opening: Option<Mark>,
         attempt: Epoch,
     ) -> Result<Opened, segue_cluster::Error> {
-        let own = closing_mark(closed, attempt);
-        let closed = closed.as_str();
+        self.open_all(std::slice::from_ref(closed), opening, attempt).await
+    }
+
+    /// As [`Marks::open`], of all of `closed`, which bear the closing mark of the first. What is no index any
+    /// more keeps none of the others closed.
+    pub(crate) async fn open_all(
+        &self,
+        closed: &[IndexName],
+        opening: Option<Mark>,
+        attempt: Epoch,
+    ) -> Result<Opened, segue_cluster::Error> {
+        let Some(first) = closed.first() else { return Ok(Opened::Nothing) };
+        let own = closing_mark(first, attempt);
+        let mut all = Opened::Nothing;
+        let mut missing = false;
+        for index in closed {
+            match self.open_one(index.as_str(), &own, opening).await? {
+                Opened::Open => all = Opened::Open,
+                Opened::Nothing => {}
+                Opened::NoIndex => missing = true,
+            }
+        }
+        Ok(if missing { Opened::NoIndex } else { all })
+    }
+
+    async fn open_one(
+        &self,
+        closed: &str,
+        own: &AliasName,
+        opening: Option<Mark>,
+    ) -> Result<Opened, segue_cluster::Error> {
         let Some(there) = self.cluster.index(closed).await? else { return Ok(Opened::NoIndex) };
         let Some(opening) = opening else {
             if !there.aliases.contains_key(own.as_str()) {

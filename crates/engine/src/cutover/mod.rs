@@ -35,6 +35,7 @@ use crate::part_run::PartRun;
 use crate::pass::{Carrier, log};
 use crate::prepare::restore_after_switch;
 use crate::progress::Progress;
+use crate::sabotage;
 use crate::session::Session;
 use crate::verify::{Frozen, verify_window};
 use watchdog::{Undo, Watchdog};
@@ -108,11 +109,12 @@ pub async fn cut_over(run: &mut PartRun, carrier: &Arc<Carrier>) -> Result<Cutov
     Ok(window)
 }
 
-/// Marks the source as the one that this epoch may close.
-async fn mark_source(run: &PartRun) -> Result<AliasName, Error> {
+/// Marks the sources as those that this epoch may close.
+async fn mark(run: &PartRun, indices: &[IndexName]) -> Result<AliasName, Error> {
     let epoch = run.state.epoch.unwrap_or(Epoch(0));
     let cluster = run.session.cluster();
-    closing::mark(cluster, run.source(), run.target(), &run.write_alias(), epoch).await
+    let alias = run.write_alias();
+    closing::mark_all(cluster, indices, run.target(), &alias, epoch).await
 }
 
 /// Journals that the names are back, and says why.
@@ -137,8 +139,12 @@ async fn attempt(
 ) -> Result<u64, Error> {
     let max_pause = run.session.recipe().cutover.max_pause;
     let source = run.source().clone();
-    let mark = mark_source(run).await?;
-    close(&run.session, &source, &mark, closed, max_pause).await?;
+    let mut indices = run.indices();
+    if sabotage::lacks("close-all") {
+        indices.truncate(1);
+    }
+    let mark = mark(run, &indices).await?;
+    close(&run.session, &indices, &mark, closed, max_pause).await?;
     let target = run.target().clone();
     // Both only read the closed source.
     let last = async {
@@ -182,22 +188,23 @@ pub(crate) fn over(max_pause: Duration) -> String {
     )
 }
 
-/// Closes `source` and waits until every write that was under way has ended.
+/// Closes `sources`, all that bear the mark, and waits until every write that was under way has ended.
 pub(crate) async fn close(
     session: &Session,
-    source: &IndexName,
+    sources: &[IndexName],
     mark: &AliasName,
     closed: Instant,
     max_pause: Duration,
 ) -> Result<(), Error> {
-    let source = source.as_str();
+    let names: Vec<_> = sources.iter().map(IndexName::as_str).collect();
+    let source = names.join(", ");
     loop {
         let left = max_pause.saturating_sub(closed.elapsed());
         if left.is_zero() {
             return Err(Error::BackedOut { reason: over(max_pause) });
         }
         let closing = || format!("closing {source} to writes");
-        let asked = session.cluster().block_writes_by(source, mark.as_str(), left).await;
+        let asked = session.cluster().block_writes_of(&names, mark.as_str(), left).await;
         match asked.doing(closing)? {
             BlockAnswer::Drained => return Ok(()),
             BlockAnswer::NotDrained { detail } => {
@@ -210,7 +217,7 @@ pub(crate) async fn close(
 /// Lets the global checkpoint reach the last operation; where the source syncs lazily it needs a
 /// flush for that.
 pub(crate) async fn settle(carrier: &Carrier) -> Result<(), Error> {
-    let source = carrier.source().as_str();
+    let source = carrier.sources().all().as_str();
     let looking = || format!("looking at the shards of {source}");
     let session = carrier.session();
     let cluster = session.cluster();

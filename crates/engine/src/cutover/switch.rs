@@ -12,7 +12,13 @@ use crate::part_run::PartRun;
 /// Makes the copy of the closed source that stays for the way back: hard links, blocked, with no
 /// pipelines and no aliases but a first mark.
 pub(super) async fn keep_copy(run: &PartRun) -> Result<(), Error> {
-    let (source, keep) = (run.source().as_str(), run.planned.keep.as_str());
+    for (source, keep) in run.indices().iter().zip(run.planned.keeps()) {
+        keep_one(run, source.as_str(), keep.as_str()).await?;
+    }
+    Ok(())
+}
+
+async fn keep_one(run: &PartRun, source: &str, keep: &str) -> Result<(), Error> {
     let keeping = || format!("keeping a copy of {source} as {keep}");
     let cluster = run.session.cluster();
     // What an earlier attempt left: the plan refuses the name if anybody else has it.
@@ -23,6 +29,7 @@ pub(super) async fn keep_copy(run: &PartRun) -> Result<(), Error> {
     let replicas = index.map_or(1, |index| index.replicas);
     // As with a target: so that of two processes which both begin to feed back one succeeds.
     let mark = Mark::Opening(Epoch(0)).alias(run.target());
+    let marked = source == run.source().as_str();
     let settings = json!({
         "index.blocks.write": true,
         "index.number_of_replicas": replicas,
@@ -30,7 +37,10 @@ pub(super) async fn keep_copy(run: &PartRun) -> Result<(), Error> {
         "index.final_pipeline": "_none",
         "index.hidden": true
     });
-    let body = json!({ "settings": settings, "aliases": { mark.as_str(): { "is_hidden": true } } });
+    let mut body = json!({ "settings": settings });
+    if marked {
+        body["aliases"] = json!({ mark.as_str(): { "is_hidden": true } });
+    }
     cluster.clone_index(source, keep, &body).await.doing(keeping)
 }
 
@@ -49,17 +59,20 @@ pub(super) fn props(alias: &AliasMove) -> AliasProps {
 ///
 /// Names that stand for other indices too go in a call of their own just before: the removal of an
 /// index makes searches over several indices come short for a moment. Only names that are read by,
-/// though: what is written by name must not reach the target before the switch. Both calls take the
+/// though: what is written by name must not reach the target before the switch; and only names that every
+/// source has, so that a back-out knows whom to give them back. Both calls take the
 /// epoch's write alias, so that a process that was fenced can make neither.
 pub(super) async fn move_names(run: &PartRun) -> Result<(), Error> {
     let (source, target) = (run.source().to_string(), run.target().to_string());
     let moving = || format!("moving the names of {source} to {target}");
     let cluster = run.session.cluster();
-    let (first, last): (Vec<_>, Vec<_>) = run
-        .planned
-        .aliases
-        .iter()
-        .partition(|alias| alias.spanning && alias.props.is_write_index != Some(true));
+    let on_all = |alias: &AliasMove| {
+        run.planned.also.iter().all(|index| alias.also_on.contains(index))
+            && (alias.on_source || alias.also_on.is_empty())
+    };
+    let (first, last): (Vec<_>, Vec<_>) = run.planned.aliases.iter().partition(|alias| {
+        alias.spanning && alias.props.is_write_index != Some(true) && on_all(alias)
+    });
     let add = |alias: &&AliasMove| AliasAction::Add {
         index: target.clone(),
         alias: alias.alias.to_string(),
@@ -76,21 +89,20 @@ pub(super) async fn move_names(run: &PartRun) -> Result<(), Error> {
         let mut actions =
             vec![fence(), AliasAction::Add { index: target.clone(), alias, props: hidden }];
         actions.extend(first.iter().map(add));
-        actions.extend(first.iter().filter(|alias| alias.on_source).map(|alias| {
-            let (index, alias) = (source.clone(), alias.alias.to_string());
-            AliasAction::Remove { index, alias, must_exist: true }
-        }));
+        for alias in &first {
+            actions.extend(alias.holders(run.source()).map(|index| {
+                let (index, alias) = (index.to_string(), alias.alias.to_string());
+                AliasAction::Remove { index, alias, must_exist: true }
+            }));
+        }
         cluster.update_aliases(&actions).await.doing(moving)?;
     }
-    let mut actions = vec![
-        fence(),
-        AliasAction::RemoveIndex { index: source.clone() },
-        AliasAction::Add {
-            index: target.clone(),
-            alias: source.clone(),
-            props: AliasProps::default(),
-        },
-    ];
+    let mut actions = vec![fence()];
+    for index in run.indices() {
+        actions.push(AliasAction::RemoveIndex { index: index.to_string() });
+        let (index, alias) = (target.clone(), index.to_string());
+        actions.push(AliasAction::Add { index, alias, props: AliasProps::default() });
+    }
     actions.extend(last.iter().map(add));
     match cluster.update_aliases(&actions).await {
         // The answer was lost or undecided: the names are looked at anyway.

@@ -15,15 +15,20 @@ use crate::error::{Doing, Error, chain};
 use crate::prepare::GC_DELETES;
 use crate::session::Session;
 
-/// Looks at everything that belongs to the part `source`.
-pub(super) async fn at(session: &Session, source: &IndexName, state: &PartState) -> Evidence {
+/// Looks at everything that belongs to `part`, of several sources by this one.
+pub(super) async fn at(
+    session: &Session,
+    part: &IndexName,
+    source: &IndexName,
+    state: &PartState,
+) -> Evidence {
     let cluster = session.cluster();
     let keep = state.cutover.as_ref().map(|cutover| &cutover.keep);
     let (names, target, kept, lease) = tokio::join!(
         standing(cluster, source),
         index(cluster, state.target.as_ref()),
         index(cluster, keep),
-        session.leases().holder_and_life(source),
+        session.leases().holder_and_life(part),
     );
     let enrichment = enrich::progress(session, state).await;
     let in_use = names.as_ref().ok().and_then(|(_, index)| index.as_ref());

@@ -93,14 +93,23 @@ pub async fn examine(
         if let Some(fault) = chart.streams.faults.get(&Some(source.clone())) {
             return Ok(Examined { phase: "unknown".to_owned(), ..examined(vec![fault.finding()]) });
         }
-        let seen = look::at(session, source, &state).await;
+        let mut found: Vec<Finding> = Vec::new();
+        for (index, state) in state.by_source(source) {
+            let seen = look::at(session, source, &index, &state).await;
+            let part = Part { migration: session.migration(), source: &index, state: &state };
+            // What concerns the target is seen by each of its sources.
+            for finding in findings(part, &seen) {
+                if !found.contains(&finding) {
+                    found.push(finding);
+                }
+            }
+        }
         let now = Chart::read(session).await;
         if now.unreadable.is_some() {
             return Ok(examined(now.findings()));
         }
         if now.length(source) == chart.length(source) {
-            let part = Part { migration: session.migration(), source, state: &state };
-            return Ok(examined(findings(part, &seen)));
+            return Ok(examined(found));
         }
         chart = now;
         session.sleep(BETWEEN).await?;

@@ -10,12 +10,15 @@ use crate::error::Error;
 use crate::load::sample::Records;
 use crate::pass::{Batch, DeadLetter, Lineage, Sender, Settled};
 use crate::session::Session;
+use crate::sources::Sources;
 
 /// What the lanes of a part share.
 #[derive(Clone, Debug)]
 pub(super) struct Way {
     pub session: Session,
     pub part: IndexName,
+    /// What it is read from.
+    pub sources: Sources,
     /// What stands for the scratch index.
     pub alias: AliasName,
     pub program: Bound,

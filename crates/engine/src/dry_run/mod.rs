@@ -29,6 +29,7 @@ use crate::report::PartError;
 use crate::scan::{Stretch, everything, finish, queue, take};
 use crate::scratch;
 use crate::session::Session;
+use crate::sources::Sources;
 use crate::trial::{Scratch, bind};
 use lane::{Lane, Way};
 use report::Found;
@@ -156,6 +157,7 @@ async fn fill(
     let way = Way {
         session: session.clone(),
         part: part.source.clone(),
+        sources: sources(session, part).await?,
         alias,
         program: program.clone(),
         shards: part.shards,
@@ -168,6 +170,17 @@ async fn fill(
     }
     session.drill("dry_run_filled")?;
     Ok(ms(begun))
+}
+
+/// What the part is read from.
+async fn sources(session: &Session, part: &PlannedPart) -> Result<Sources, Error> {
+    let all = part.all_sources();
+    if part.also.is_empty() {
+        return Ok(Sources::from(&all));
+    }
+    let looking = || format!("looking at the shards of {all}");
+    let shards = session.cluster().shard_stats(all.as_str()).await.doing(looking)?;
+    Ok(Sources::of(all, &shards))
 }
 
 /// The target as it is planned, or as it stands where the part has begun, on one shard.
@@ -214,9 +227,9 @@ fn expect(way: &Way, documents: u64) {
 
 /// Some documents at each of many places. Where a place has fewer than wanted, others give more.
 async fn copy_some(way: &Way, wanted: u64, found: &mut Found) -> Result<(), Error> {
-    let stretches = everything(&way.session, &way.part).await?;
+    let stretches = everything(&way.session, way.sources.all()).await?;
     let shards: Vec<_> = stretches.iter().map(|stretch| (stretch.shard, stretch.to)).collect();
-    let mut pages = PageReader::new(&way.session, &way.part, Fetch::Source);
+    let mut pages = PageReader::new(&way.session, &way.sources, Fetch::Source);
     let mut lane = Lane::new(way);
     expect(way, wanted);
     let (mut left, mut rest) = (wanted, Vec::new());
@@ -262,14 +275,14 @@ async fn copy_from(
 
 /// Everything, by several lanes.
 async fn copy_all(way: &Way, found: &mut Found) -> Result<(), Error> {
-    let stretches = everything(&way.session, &way.part).await?;
+    let stretches = everything(&way.session, way.sources.all()).await?;
     let queue = queue(&way.session, &stretches);
     let mut working = JoinSet::new();
     for _ in 0..way.session.limits().lanes.max(1) {
         let (way, queue) = (way.clone(), Arc::clone(&queue));
         working.spawn(async move {
             let mut lane = Lane::new(&way);
-            let mut pages = PageReader::new(&way.session, &way.part, Fetch::Source);
+            let mut pages = PageReader::new(&way.session, &way.sources, Fetch::Source);
             while let Some((shard, window)) = take(&queue) {
                 let documents = copy_window(&mut lane, &mut pages, shard, window.from, window.to);
                 finish(&queue, shard, window, documents.await?)?;

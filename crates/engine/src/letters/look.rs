@@ -11,17 +11,18 @@ use segue_model::version::Version;
 
 use crate::checkpoint_store::CheckpointStore;
 use crate::error::{Doing, Error};
-use crate::fetch::fetch;
+use crate::part_run::PartRun;
 use crate::pass::{DeadLetter, Lineage};
 use crate::session::Session;
+use crate::sources::Sources;
 
 /// Where the documents of a part's letters are looked for.
 #[derive(Debug)]
 pub struct Sides {
     session: Session,
-    /// The index that holds the source's documents: after the switch the kept copy. None where it is
+    /// What holds the source's documents: after the switch the kept copy. None where it is
     /// gone, and where the source is files.
-    pub(super) source: Option<IndexName>,
+    pub(super) source: Option<Sources>,
     /// Where documents are read from files: they do not change.
     files: bool,
     target: Option<IndexName>,
@@ -92,16 +93,28 @@ impl Sides {
         part: &IndexName,
         uuid: &str,
         state: &PartState,
-    ) -> Result<Option<IndexName>, Error> {
+    ) -> Result<Option<Sources>, Error> {
         let looking = || format!("looking for {part}");
         let cluster = self.session.cluster();
-        let own = cluster.index(part.as_str()).await.doing(looking)?;
-        if own.is_some_and(|index| index.uuid == uuid) {
-            return Ok(Some(part.clone()));
+        let run = PartRun::known(&self.session, part, state.clone());
+        let (mut uuids, mut kept) = (Vec::new(), Vec::new());
+        for index in run.indices() {
+            let there = cluster.index(index.as_str()).await.doing(looking)?;
+            uuids.extend(there.map(|there| there.uuid));
         }
-        let Some(cutover) = &state.cutover else { return Ok(None) };
-        let kept = cluster.index(cutover.keep.as_str()).await.doing(looking)?;
-        Ok(kept.map(|_| cutover.keep.clone()))
+        if uuids.join(",") == uuid {
+            return Ok(Some(Sources::from(&run.all_sources())));
+        }
+        if state.cutover.is_none() {
+            return Ok(None);
+        }
+        for keep in run.keeps() {
+            if cluster.index(keep.as_str()).await.doing(looking)?.is_none() {
+                return Ok(None);
+            }
+            kept.push(keep.to_string());
+        }
+        Ok(Some(Sources::from(&IndexName::new(kept.join(",")))))
     }
 
     fn projection(&self) -> Projection {
@@ -126,10 +139,10 @@ impl Sides {
     async fn look_for(&self, letters: &[DeadLetter], full: bool) -> Result<Vec<Looked>, Error> {
         let keys: Vec<_> =
             letters.iter().map(|l| (l.document.as_str(), l.routing.as_deref())).collect();
-        let sources = self.fetch(self.source.as_ref(), &keys, full).await?;
+        let sources = self.fetch(self.source.clone(), &keys, full).await?;
         // Under its own id there is nothing of it where the pipeline makes the keys.
         let target = self.target.as_ref().filter(|_| !self.session.recipe().is_keyed());
-        let targets = self.fetch(target, &keys, full).await?;
+        let targets = self.fetch(target.map(Sources::from), &keys, full).await?;
         let looked = letters.iter().zip(sources.into_iter().zip(targets));
         looked
             .map(|(letter, (source, target))| {
@@ -141,14 +154,14 @@ impl Sides {
 
     async fn fetch(
         &self,
-        index: Option<&IndexName>,
+        held_by: Option<Sources>,
         keys: &[(&str, Option<&str>)],
         full: bool,
     ) -> Result<Vec<Option<Document>>, Error> {
-        let Some(index) = index.filter(|_| !keys.is_empty()) else {
+        let Some(held_by) = held_by.filter(|_| !keys.is_empty()) else {
             return Ok(vec![None; keys.len()]);
         };
-        match fetch(self.session.cluster(), index, keys, full).await {
+        match held_by.fetch(self.session.cluster(), keys, full).await {
             Err(error) if error.is_class(segue_cluster::Class::NotFound) => {
                 Ok(vec![None; keys.len()])
             }

@@ -171,7 +171,7 @@ async fn before(
         ));
     }
     let looking = || format!("looking at the shards of {source}");
-    let stats = session.cluster().shard_stats(source.as_str()).await.doing(looking)?;
+    let stats = session.cluster().shard_stats(run.all_sources().as_str()).await.doing(looking)?;
     if run.state.source.as_ref() != Some(&source_identity(&stats)) {
         return Err(no(
             "the source is another index than the one that was read: `segue run` carries \
@@ -181,9 +181,7 @@ async fn before(
     }
     run.resume().await?;
     open_epoch(run).await?;
-    let alias = run.write_alias();
-    let carrier =
-        Carrier::open(&session, &source, alias, run.lineage(), pinned.program.clone()).await?;
+    let carrier = Carrier::open(run, pinned.program.clone()).await?;
     let Some(sides) = Sides::of(&session, &source, &run.state).await? else { return Ok(()) };
     let mut retry = Before {
         carrier: &carrier,
@@ -253,7 +251,7 @@ impl Before<'_> {
     /// Retries letters of one shard.
     async fn shard(&mut self, shard: &ShardCarrier, letters: &[DeadLetter]) -> Result<(), Error> {
         let looked = self.sides.look_in_full(letters).await?;
-        let gone = self.ask_again(letters, &looked).await?;
+        let gone = self.ask_again(shard, letters, &looked).await?;
         let (mut open, mut void, mut settled) = (Vec::new(), Vec::new(), Vec::new());
         for ((letter, looked), gone) in letters.iter().zip(looked).zip(gone) {
             let standing = match looked.standing {
@@ -295,13 +293,14 @@ impl Before<'_> {
     /// alone, and go with it.
     async fn ask_again(
         &self,
+        shard: &ShardCarrier,
         letters: &[DeadLetter],
         looked: &[Looked],
     ) -> Result<Vec<bool>, Error> {
         let absent = letters.iter().zip(looked).filter(|(_, l)| l.standing == Standing::Gone);
         let keys: Vec<_> =
             absent.map(|(l, _)| (l.document.as_str(), l.routing.as_deref())).collect();
-        let mut now = ask(self.carrier, &keys).await?.into_iter();
+        let mut now = ask(self.carrier, shard.shard(), &keys).await?.into_iter();
         let gone =
             |looked: &Looked| looked.standing == Standing::Gone && now.next() == Some(Now::Absent);
         Ok(looked.iter().map(gone).collect())

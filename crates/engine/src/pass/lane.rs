@@ -27,7 +27,7 @@ pub(super) async fn work(carrier: Arc<Carrier>, number: u32) -> Result<Passed, E
         batch: Batch::new(
             usize::try_from(limits.batch_bytes).unwrap_or(usize::MAX).min(BODY_BYTES),
         ),
-        pages: PageReader::new(&carrier.session, &carrier.source, Fetch::Source),
+        pages: PageReader::new(&carrier.session, &carrier.sources, Fetch::Source),
         passed: Passed::default(),
         carrier: &carrier,
     };

@@ -38,8 +38,10 @@ pub(crate) use shard::ShardCarrier;
 
 use crate::checkpoint_store::CheckpointStore;
 use crate::error::{Doing, Error};
+use crate::part_run::PartRun;
 use crate::progress::Progress;
 use crate::session::Session;
+use crate::sources::Sources;
 
 /// Which operation numbers a part writes, and who wrote before.
 #[derive(Clone, Debug)]
@@ -87,6 +89,7 @@ impl Lineage {
 pub struct Carrier {
     session: Session,
     source: IndexName,
+    sources: Sources,
     write_alias: AliasName,
     lineage: Lineage,
     program: Bound,
@@ -154,7 +157,11 @@ pub fn identities(shards: &IndexShards, terms: &[u64]) -> Vec<ShardIdentity> {
 
 /// What `source` is now, without what a failover changes.
 pub fn source_identity(shards: &IndexShards) -> SourceIdentity {
+    let mut also: Vec<_> =
+        shards.primaries.iter().map(|p| IndexName::new(p.index.as_str())).collect();
+    also.dedup();
     SourceIdentity {
+        also: also.split_off(1.min(also.len())),
         uuid: IndexUuid::new(shards.uuid.as_str()),
         histories: shards
             .primaries
@@ -165,15 +172,11 @@ pub fn source_identity(shards: &IndexShards) -> SourceIdentity {
 }
 
 impl Carrier {
-    /// Loads the checkpoints of `source` and opens its inventories.
-    pub async fn open(
-        session: &Session,
-        source: &IndexName,
-        write_alias: AliasName,
-        lineage: Lineage,
-        program: Bound,
-    ) -> Result<Carrier, Error> {
-        Self::open_after(session, source, write_alias, lineage, program, None).await
+    /// Loads the checkpoints of the part and opens its inventories.
+    pub async fn open(run: &PartRun, program: Bound) -> Result<Carrier, Error> {
+        let part = (run.source(), run.all_sources());
+        let (alias, lineage) = (run.write_alias(), run.lineage());
+        Self::open_after(&run.session, part, alias, lineage, program, None).await
     }
 
     /// As [`Carrier::open`], for the way back: `source` is the target, of which nothing up to `cursor`
@@ -186,18 +189,19 @@ impl Carrier {
         program: Bound,
         cursor: &[SeqNo],
     ) -> Result<Carrier, Error> {
-        Self::open_after(session, source, write_alias, lineage, program, Some(cursor)).await
+        let part = (source, source.clone());
+        Self::open_after(session, part, write_alias, lineage, program, Some(cursor)).await
     }
 
     async fn open_after(
         session: &Session,
-        source: &IndexName,
+        (source, all): (&IndexName, IndexName),
         write_alias: AliasName,
         lineage: Lineage,
         program: Bound,
         cursor: Option<&[SeqNo]>,
     ) -> Result<Carrier, Error> {
-        let (stats, terms) = look(session, source).await?;
+        let (stats, terms) = look(session, &all).await?;
         let identities = identities(&stats, &terms);
         let count = u32::try_from(identities.len()).unwrap_or(u32::MAX);
         let store = CheckpointStore::new(
@@ -237,22 +241,23 @@ impl Carrier {
             )?);
         }
         let dead_letters = DeadLetters::under(session, source, &lineage);
-        let looking = || format!("looking at the settings of {source}");
-        let index = session.cluster().index(source.as_str()).await.doing(looking)?;
-        let syncs_lazily = index.as_ref().is_some_and(syncs_lazily);
+        let looking = || format!("looking at the settings of {all}");
+        let indices = session.cluster().indices(all.as_str()).await.doing(looking)?;
+        let syncs_lazily = indices.iter().any(syncs_lazily);
         let versions = match session.recipe().target.versions {
             Some(Vouch::Segue | Vouch::Preserve) => Versions::Vouched,
             // What is switched already cannot be spared anything by stopping.
             None if cursor.is_some() => Versions::Vouched,
             None => {
                 let made = |index: &IndexState| is_numbered_by_us(&index.mappings);
-                Versions::Counted { ours: index.as_ref().is_some_and(made) }
+                Versions::Counted { ours: indices.iter().any(made) }
             }
         };
         let (session, source) = (session.clone(), source.clone());
         Ok(Carrier {
             session,
             source,
+            sources: Sources::of(all, &stats),
             write_alias,
             lineage,
             program,
@@ -283,9 +288,14 @@ impl Carrier {
         &self.session
     }
 
-    /// The part: its source index.
+    /// The part, by its source; of several sources by the first.
     pub fn source(&self) -> &IndexName {
         &self.source
+    }
+
+    /// What is read.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// The number of shards of the source.
@@ -345,7 +355,7 @@ impl Carrier {
 
     /// How many operations of the source are not carried yet.
     pub async fn lag(&self) -> Result<u64, Error> {
-        let (stats, _) = look(&self.session, &self.source).await?;
+        let (stats, _) = look(&self.session, self.sources.all()).await?;
         let behind = stats.primaries.iter().zip(self.positions()).map(|(primary, position)| {
             u64::try_from(primary.global_checkpoint - position.0).unwrap_or(0)
         });
@@ -358,21 +368,22 @@ impl Carrier {
         let mut passed = Passed::default();
         loop {
             if self.syncs_lazily {
-                let flushing = || format!("flushing {}", self.source);
-                self.session.cluster().flush(self.source.as_str()).await.doing(flushing)?;
+                let all = self.sources.all();
+                let flushing = || format!("flushing {all}");
+                self.session.cluster().flush(all.as_str()).await.doing(flushing)?;
             }
-            let (stats, terms) = look(&self.session, &self.source).await?;
+            let (stats, terms) = look(&self.session, self.sources.all()).await?;
             self.begin(&stats, &terms, &mut passed)?;
             self.session
                 .cluster()
-                .refresh(self.source.as_str())
+                .refresh(self.sources.all().as_str())
                 .await
-                .doing(|| format!("refreshing {}", self.source))?;
+                .doing(|| format!("refreshing {}", self.sources.all()))?;
             passed.add(&self.run_lanes().await?);
             for shard in &self.shards {
                 shard.save().await?;
             }
-            let (stats, after) = look(&self.session, &self.source).await?;
+            let (stats, after) = look(&self.session, self.sources.all()).await?;
             if holds(&terms, &after) {
                 for (shard, primary) in self.shards.iter().zip(&stats.primaries) {
                     shard.end(log(primary).max_seq_no);

@@ -85,6 +85,14 @@ pub async fn candidates(
         if !state.phase.is_switched() {
             continue;
         }
+        if !planned.also.is_empty() {
+            let kept: Vec<_> = planned.keeps().iter().map(ToString::to_string).collect();
+            return Err(Error::NoWayBack {
+                part: planned.source.clone(),
+                target: planned.target.clone(),
+                kept: kept.join(", "),
+            });
+        }
         let (planned, state) = (planned.clone(), state.clone());
         let run = PartRun { session: session.clone(), planned, state };
         let place = Place::look(&run).await?;
@@ -288,7 +296,7 @@ async fn attempt(
     let epoch = run.state.epoch.unwrap_or(Epoch(0));
     let cluster = run.session.cluster();
     let mark = closing::mark(cluster, run.target(), &place.kept, &run.write_alias(), epoch).await?;
-    close(&run.session, run.target(), &mark, closed, max_pause).await?;
+    close(&run.session, std::slice::from_ref(run.target()), &mark, closed, max_pause).await?;
     let last_pass = match window {
         Some(window) => window.carry(place, part).await?,
         None => 0,

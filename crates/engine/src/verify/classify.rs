@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::fetch::fetch;
 use crate::pass::Carrier;
 use crate::scan::{Stretch, Visitor, scan};
+use crate::sources::Sources;
 
 /// How many documents are looked up at once.
 pub(super) const LOOK_UP: usize = 500;
@@ -51,7 +52,7 @@ pub(super) async fn classify(
     let stretches = if by_id { carried(positions) } else { source_stretches(ranges, positions) };
     let readers = session.limits().lanes.max(1);
     let sides = (0..readers).map(|_| InRanges::new(carrier, ranges)).collect();
-    let expected = scan(session, carrier.source(), &stretches, &Fetch::Source, sides).await?;
+    let expected = scan(session, carrier.sources(), &stretches, &Fetch::Source, sides).await?;
     let sides = (0..readers).map(|_| HeldInRanges::new(carrier, ranges)).collect();
     let held = scan(session, target, in_target, &Fetch::IdsOnly, sides).await?;
 
@@ -270,6 +271,14 @@ impl Look<'_> {
                         );
                         found.divergences.push(DivergenceClass::Duplicate, &wanted.id, detail);
                     }
+                    Some(document) if self.is_of_another(wanted, Version(document.version)) => {
+                        let detail = format!(
+                            "two of the sources hold it, one at {}, and the target can hold one: leave one \
+                             of them out, or give them different ids",
+                            wanted.seq_no
+                        );
+                        found.divergences.push(DivergenceClass::Duplicate, &wanted.id, detail);
+                    }
                     Some(document) => {
                         let version = wanted.stamp.beside(Version(document.version));
                         let detail =
@@ -295,11 +304,22 @@ impl Look<'_> {
         Ok(())
     }
 
+    /// Whether what stands in the target came from another index than `wanted`, of several that are merged.
+    fn is_of_another(&self, wanted: &Wanted, there: Version) -> bool {
+        let index = |version: Version| match version.origin() {
+            Origin::Ours(was) => {
+                Some(self.carrier.sources().place(was.op.source(self.carrier.shard_count()).1).0)
+            }
+            _ => None,
+        };
+        let (of, there) = (index(wanted.stamp.version()), index(there));
+        of.is_some() && there.is_some() && of != there
+    }
+
     /// Documents of the target whose operation the source does not hold.
     async fn not_in_source(&self, extra: &[Suspect], found: &mut Found) -> Result<(), Error> {
         for some in extra.chunks(LOOK_UP) {
-            let keys: Vec<_> = some.iter().map(|s| (s.id.as_str(), s.routing.as_deref())).collect();
-            let documents = self.look_up(self.carrier.source(), &keys, false).await?;
+            let documents = self.look_up_source(some).await?;
             for (suspect, document) in some.iter().zip(documents) {
                 let version = suspect.version;
                 let (class, detail) = match (self.carried(version), document) {
@@ -347,6 +367,29 @@ impl Look<'_> {
 
     pub(super) fn will_audit(&self, version: Version) -> bool {
         matches!(version.origin(), Origin::Ours(was) if self.carrier.will_audit(was))
+    }
+
+    /// The documents of the source that `some` came from: of several indices, of the one that the version
+    /// names.
+    async fn look_up_source(
+        &self,
+        some: &[Suspect],
+    ) -> Result<Vec<Option<segue_cluster::Document>>, Error> {
+        let sources = self.carrier.sources();
+        let from = |suspect: &Suspect| match suspect.version.origin() {
+            Origin::Ours(was) => sources.place(was.op.source(self.carrier.shard_count()).1).0,
+            _ => sources.all(),
+        };
+        let mut found = Vec::new();
+        // What stands side by side mostly came from one index.
+        for alike in some.chunk_by(|one, other| from(one) == from(other)) {
+            let keys: Vec<_> =
+                alike.iter().map(|s| (s.id.as_str(), s.routing.as_deref())).collect();
+            let Some(index) = alike.first().map(from) else { continue };
+            let cluster = self.carrier.session().cluster();
+            found.extend(Sources::from(index).fetch(cluster, &keys, false).await?);
+        }
+        Ok(found)
     }
 
     pub(super) async fn look_up(

@@ -133,7 +133,7 @@ impl Divergences {
 /// Compares everything that `carrier` has carried with the target. Fails with [`Error::Diverged`] if
 /// a single document differs.
 pub async fn verify_all(carrier: &Carrier, target: &IndexName) -> Result<VerifySummary, Error> {
-    let source = carrier.source().as_str();
+    let source = carrier.sources().all().as_str();
     let session = carrier.session();
     // A search shows what the last refresh did. What the audit took away it had asked for in real time:
     // without this, what went in between would be called missing.
@@ -144,7 +144,7 @@ pub async fn verify_all(carrier: &Carrier, target: &IndexName) -> Result<VerifyS
     let readers = session.limits().lanes.max(1);
 
     let sides = (0..readers).map(|_| SourceSide::new(carrier, highest)).collect();
-    let sides = scan(session, carrier.source(), &stretches, &Fetch::Source, sides).await?;
+    let sides = scan(session, carrier.sources(), &stretches, &Fetch::Source, sides).await?;
     let (source, mut summary, mut divergences) = compare::join_source(sides, highest);
 
     let in_target = everything(session, target).await?;

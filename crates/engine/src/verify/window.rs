@@ -86,7 +86,7 @@ pub async fn verify_window(
         .filter(|stretch| stretch.from < stretch.to)
         .collect();
     let sides = (0..session.limits().lanes.max(1)).map(|_| Changed::new(carrier)).collect();
-    let sides = scan(session, carrier.source(), &stretches, &Fetch::Source, sides).await?;
+    let sides = scan(session, carrier.sources(), &stretches, &Fetch::Source, sides).await?;
 
     let mut divergences = Divergences::default();
     let mut frozen = Frozen::default();
@@ -102,7 +102,7 @@ pub async fn verify_window(
     summary = divergences.conclude(summary)?;
 
     let counting = |index: &IndexName| format!("counting {index}");
-    let source = carrier.source();
+    let source = carrier.sources().all();
     frozen.source_documents =
         session.cluster().count(source.as_str(), None).await.doing(|| counting(source))?;
     frozen.count_target(carrier, target).await?;

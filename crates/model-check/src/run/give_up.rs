@@ -48,7 +48,11 @@ pub enum GiveUp {
 
 /// What becomes of the source of this world in the journal.
 pub fn identity() -> SourceIdentity {
-    SourceIdentity { uuid: IndexUuid::new("source"), histories: vec![HistoryUuid::new("history")] }
+    SourceIdentity {
+        uuid: IndexUuid::new("source"),
+        histories: vec![HistoryUuid::new("history")],
+        also: vec![],
+    }
 }
 
 /// The events that announce a target and tell of it.

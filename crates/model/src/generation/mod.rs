@@ -100,7 +100,11 @@ mod tests {
     }
 
     fn identity(text: &str) -> SourceIdentity {
-        SourceIdentity { uuid: IndexUuid::new(text), histories: vec![HistoryUuid::new("h")] }
+        SourceIdentity {
+            uuid: IndexUuid::new(text),
+            histories: vec![HistoryUuid::new("h")],
+            also: vec![],
+        }
     }
 
     fn state(phase: Phase, files: &str) -> PartState {

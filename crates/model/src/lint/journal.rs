@@ -1,6 +1,7 @@
 //! Where the journal and what was seen or planned do not go together.
 
 use super::Note;
+use crate::id::IndexName;
 use crate::observe::Observation;
 use crate::phase::Phase;
 use crate::plan::PlannedPart;
@@ -29,6 +30,17 @@ pub(super) fn lint_journal(
         let what =
             format!("it was begun with the target {target}, now it would be {}", part.target);
         let hint = "set target.index back, or give the recipe another name to begin anew";
+        notes.push(Note::error("SEG-P125", name, what, hint));
+    }
+    let merged = begun.and(state.source.as_ref()).map(|source| &source.also);
+    if let Some(was) = merged.filter(|was| !part.is_skipped() && **was != part.also) {
+        let list = |also: &[IndexName]| {
+            let names = std::iter::once(&part.source).chain(also).map(IndexName::as_str);
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let what = format!("it was begun with {}, now it would be {}", list(was), list(&part.also));
+        let hint = "set source.index, source.match and target.merge back, or give the part up with `segue \
+                    abandon` and run again";
         notes.push(Note::error("SEG-P125", name, what, hint));
     }
     let (was, now) = (state.versioning, recipe.target.versioning());

@@ -38,7 +38,7 @@ fn lint_alias(seen: &Observation, part: &PlannedPart, alias: &AliasMove, notes: 
     let others: Vec<_> = seen.aliases.get(&alias.alias).into_iter().flatten().collect();
     if let ([only], false) = (others.as_slice(), alias.on_source)
         && **only != part.target
-        && **only != part.source
+        && !part.indices().contains(only)
     {
         let flagged = seen
             .index(only)
@@ -56,7 +56,17 @@ fn lint_alias(seen: &Observation, part: &PlannedPart, alias: &AliasMove, notes: 
 }
 
 fn lint_keep(seen: &Observation, part: &PlannedPart, notes: &mut Vec<Note>) {
-    let (source, keep) = (part.source.as_str(), part.keep.as_str());
+    for (source, keep) in part.indices().iter().zip(part.keeps()) {
+        lint_kept(seen, part, (source.as_str(), keep.as_str()), notes);
+    }
+}
+
+fn lint_kept(
+    seen: &Observation,
+    part: &PlannedPart,
+    (source, keep): (&str, &str),
+    notes: &mut Vec<Note>,
+) {
     let ours = seen.journal.get(&part.source).and_then(|state| state.cutover.as_ref());
     if seen.has_index(keep) && ours.is_none_or(|cutover| cutover.keep != part.keep) {
         let what = format!("the name {keep} for the kept copy is taken");

@@ -29,16 +29,17 @@ pub(super) fn lint_target(
     }
 }
 
-/// A target is one source's. The version of a document names an operation of its source and not which
-/// source, and deletes, counts and the comparison are those of one source.
+/// A target is one part's. The version of a document names an operation of the part and not which
+/// part, and deletes, counts and the comparison are those of one part.
 pub(super) fn lint_sharing(part: &PlannedPart, sources: usize, notes: &mut Vec<Note>) {
     if sources > 1 {
         let what = format!(
-            "{sources} sources have the target {}: the versions that segue writes number the \
-             operations of one source, so those of several could not be told apart",
+            "{sources} sources have the target {}: each would be a part of its own, and their documents \
+             could not be told apart there",
             part.target
         );
-        let hint = "use a capture in target.index, and put one alias over the targets";
+        let hint = "use a capture in target.index, and put one alias over the targets; or, where they are to \
+                    become one, say target.merge: true";
         notes.push(Note::error("SEG-P112", part.source.as_str(), what, hint));
     }
 }
@@ -95,7 +96,14 @@ fn lint_body(part: &PlannedPart, source: &SeenIndex, notes: &mut Vec<Note>) {
             notes.push(Note::error("SEG-P119", name, what, hint));
         }
     }
-    let wanted: Option<u64> = text("index.number_of_replicas").and_then(|n| n.parse().ok());
+    lint_replicas(part, source, notes);
+}
+
+/// Whether the target gets as many copies as `source` has.
+pub(super) fn lint_replicas(part: &PlannedPart, source: &SeenIndex, notes: &mut Vec<Note>) {
+    let name = source.name.as_str();
+    let wanted = part.target_body.settings.get("index.number_of_replicas").map(as_text);
+    let wanted: Option<u64> = wanted.and_then(|n| n.parse().ok());
     if let Some(wanted) = wanted.filter(|wanted| *wanted < u64::from(source.replicas)) {
         let what = format!("the target gets {wanted} replicas, the source has {}", source.replicas);
         notes.push(Note::error("SEG-P113", name, what, "set target.settings.number_of_replicas"));

@@ -124,6 +124,7 @@ pub(super) fn plan_generation(
     Some(PlannedPart {
         source: name.clone(),
         source_uuid: identity.uuid.clone(),
+        also: Vec::new(),
         captures: Captures::from([("generation".to_owned(), format!("{number:06}"))]),
         target: name.clone(),
         action,
@@ -197,5 +198,5 @@ fn identity(recipe: &Recipe, files: &SeenFiles, body: &TargetBody) -> SourceIden
         "mappings": body.mappings,
     });
     let uuid = IndexUuid::new(format!("{:032x}", xxh3_128(whole.to_string().as_bytes())));
-    SourceIdentity { uuid, histories }
+    SourceIdentity { uuid, histories, also: Vec::new() }
 }

@@ -67,7 +67,7 @@ pub(super) fn alias_moves(
         .into_iter()
         .map(|(alias, (props, on_source))| {
             let spanning = spanning(&alias);
-            AliasMove { alias, props, spanning, on_source }
+            AliasMove { alias, props, spanning, on_source, also_on: Vec::new() }
         })
         .collect()
 }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Plan, hash};
+use super::{Plan, PlannedPart, hash};
+use crate::id::IndexName;
 
 /// A filter of parts (`--only key=value`) that no part can match.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,9 +70,10 @@ impl Plan {
                 wanted.iter().map(|(key, value)| format!("{key}={value}")).collect();
             return Err(NoSuchPart::Value { asked: asked.join(" "), known });
         }
-        let kept: BTreeSet<_> = self.parts.iter().map(|part| part.source.as_str()).collect();
-        self.notes
-            .retain(|note| note.part.as_ref().is_none_or(|part| kept.contains(part.as_str())));
+        let kept: BTreeSet<_> = self.parts.iter().flat_map(PlannedPart::indices).collect();
+        self.notes.retain(|note| {
+            note.part.as_ref().is_none_or(|part| kept.contains(&IndexName::new(part.as_str())))
+        });
         self.hash = hash(&self.pipeline, &self.parts);
         Ok(self)
     }

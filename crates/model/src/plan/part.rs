@@ -50,6 +50,7 @@ pub(super) fn plan_part(
     Some(PlannedPart {
         source: index.name.clone(),
         source_uuid: index.uuid.clone(),
+        also: Vec::new(),
         target_body,
         aliases: alias_moves(recipe, seen, index, &captures, &target),
         keep: cutover.map_or_else(|| keep_name(&index.name), |cutover| cutover.keep.clone()),

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::{Action, Plan, PlannedPart};
+use crate::id::IndexName;
 use crate::lint::{Note, Severity};
 use crate::observe::mapping::leaves;
 
@@ -112,9 +113,10 @@ impl fmt::Display for PlannedPart {
             Action::Resume { phase } if self.files.is_some() => {
                 writeln!(f, "~ {target}\n    goes on: it is {phase}")?;
             }
-            Action::Migrate => writeln!(f, "+ {source} -> {target}")?,
+            Action::Migrate => writeln!(f, "+ {} -> {target}", Listed(&self.indices()))?,
             Action::Resume { phase } => {
-                writeln!(f, "~ {source} -> {target}\n    goes on: it is {phase}")?;
+                let sources = self.indices();
+                writeln!(f, "~ {} -> {target}\n    goes on: it is {phase}", Listed(&sources))?;
             }
         }
         if let Some(files) = &self.files {
@@ -133,12 +135,14 @@ impl fmt::Display for PlannedPart {
         self.cost(f)?;
         self.difference.fmt(f)?;
         for alias in &self.aliases {
-            let how = if alias.on_source { "move" } else { "add" };
+            let how = if alias.on_source || !alias.also_on.is_empty() { "move" } else { "add" };
             let kind = if alias.spanning { ", shared with other indices" } else { "" };
             writeln!(f, "    {how:<7} alias {}{}{kind}", alias.alias, Props(&alias.props))?;
         }
-        writeln!(f, "    switch  {source} becomes an alias of {target}")?;
-        writeln!(f, "    keep    the old index as {}, write-blocked", self.keep)?;
+        for (source, keep) in self.indices().iter().zip(self.keeps()) {
+            writeln!(f, "    switch  {source} becomes an alias of {target}")?;
+            writeln!(f, "    keep    the old index as {keep}, write-blocked")?;
+        }
         if let Some(pause) = &self.pause {
             writeln!(f, "    pause   {pause}")?;
             writeln!(f, "            from {}", pause.basis)?;
@@ -179,6 +183,18 @@ impl PlannedPart {
             setting("index.number_of_replicas"),
             Counted(fields as u64, "field"),
         )
+    }
+}
+
+/// Names, one after the other.
+struct Listed<'a>(&'a [IndexName]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, name) in self.0.iter().enumerate() {
+            write!(f, "{}{name}", if at == 0 { "" } else { " + " })?;
+        }
+        Ok(())
     }
 }
 

@@ -36,6 +36,7 @@ fn switched_part(
         props: there.and_then(|index| index.aliases.get(&alias)).cloned().unwrap_or_default(),
         spanning: false,
         on_source: false,
+        also_on: Vec::new(),
         alias,
     });
     let template = template(recipe, seen, &captures, source.as_str()).ok().flatten();
@@ -51,6 +52,7 @@ fn switched_part(
     PlannedPart {
         source: source.clone(),
         source_uuid: uuid.unwrap_or_else(|| IndexUuid::new("")),
+        also: state.source.as_ref().map(|source| source.also.clone()).unwrap_or_default(),
         captures,
         action: action(source, &target, state),
         docs: there.map_or(0, |index| index.docs),

@@ -312,7 +312,7 @@ fn name_fault(at: Place, error: &NameError, known: &[&str]) -> Fault {
 
 fn target(node: Node, scope: &Scope) -> Result<TargetSpec, Fault> {
     let mut fields =
-        Fields::open(node, "`target`", &["index", "template", "settings", "versions"])?;
+        Fields::open(node, "`target`", &["index", "template", "settings", "versions", "merge"])?;
     let index = fields.need("index")?;
     let at = index.at;
     let index = template(index, "`index`", scope)?;
@@ -323,7 +323,8 @@ fn target(node: Node, scope: &Scope) -> Result<TargetSpec, Fault> {
     let file = fields.take("template").map(|node| template_file(node, scope)).transpose()?;
     let settings = fields.take("settings").map(settings).transpose()?.unwrap_or_default();
     let versions = fields.take("versions").map(versions).transpose()?;
-    Ok(TargetSpec { index, template: file, settings, versions })
+    let merge = fields.take("merge").map(|node| cursor::boolean(&node, "`merge`")).transpose()?;
+    Ok(TargetSpec { index, template: file, settings, versions, merge: merge.unwrap_or(false) })
 }
 
 fn versions(node: Node) -> Result<Versions, Fault> {

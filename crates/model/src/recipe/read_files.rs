@@ -130,7 +130,13 @@ pub(super) fn target(node: Node, scope: &Scope) -> Result<TargetSpec, Fault> {
     }
     let file = fields.take("template").map(|node| template_file(node, scope)).transpose()?;
     let settings = fields.take("settings").map(super::read::settings).transpose()?;
-    Ok(TargetSpec { index, template: file, settings: settings.unwrap_or_default(), versions: None })
+    Ok(TargetSpec {
+        index,
+        template: file,
+        settings: settings.unwrap_or_default(),
+        versions: None,
+        merge: false,
+    })
 }
 
 /// Reads `cutover`.

@@ -65,6 +65,8 @@ pub struct TargetSpec {
     pub settings: serde_json::Map<String, serde_json::Value>,
     /// Whose versions its documents carry, if the recipe says so.
     pub versions: Option<Versions>,
+    /// Whether several sources may go into one target.
+    pub merge: bool,
 }
 
 /// Whose versions the documents of a target carry.

@@ -28,7 +28,7 @@ pub use pipeline::REDIRECT_PIPELINE;
 pub(crate) use pipeline::specimen;
 pub(crate) use undo::undo;
 
-use super::{back_out, check_counts, close, gate, mark_source, over, settle, switch};
+use super::{back_out, check_counts, close, gate, mark, over, settle, switch};
 use crate::audit::audit;
 use crate::error::Error;
 use crate::part_run::PartRun;
@@ -103,7 +103,7 @@ pub(super) async fn attempt(
     let redirection = Redirection { cluster, migration, source: &source, note };
     redirection.hold_target(&target).await?;
     session.drill("held")?;
-    let mark = mark_source(run).await?;
+    let mark = mark(run, &run.indices()).await?;
     redirection.begin(&target, &back_out::names_of_source(run), &mark).await?;
     session.drill("redirecting")?;
     wait_for_writes(&session, until).await?;
@@ -113,7 +113,7 @@ pub(super) async fn attempt(
     run.record(Event::Redirected).await?;
     session.drill("redirected")?;
     in_time(until, max_pause)?;
-    close(&run.session, run.source(), &mark, begun, max_pause).await?;
+    close(&run.session, &run.indices(), &mark, begun, max_pause).await?;
     session.drill("closed")?;
     let last = async {
         settle(carrier).await?;

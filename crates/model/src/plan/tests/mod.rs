@@ -148,7 +148,7 @@ fn a_switched_part_is_known_from_the_journal() {
     let gone = seen.candidates.remove(0).name;
     let events = [
         Event::PrepareStarted {
-            source: SourceIdentity { uuid: IndexUuid::new("u"), histories: vec![] },
+            source: SourceIdentity { uuid: IndexUuid::new("u"), histories: vec![], also: vec![] },
             target: IndexName::new("app-view-2026-01-v2"),
             pipeline: "p".to_owned(),
             versioning: Versioning::Ours,
@@ -236,6 +236,7 @@ fn what_many_parts_have_in_common_is_told_once_and_errors_first() {
 
 mod broken;
 mod lints;
+mod merging;
 
 #[test]
 fn what_was_given_up_is_planned_anew_also_with_another_target() {

@@ -151,7 +151,7 @@ fn settings() -> Value {
 pub(super) fn target() -> Value {
     let mut index = reference(
         "index",
-        "Name of the target; `{source}` is the source's name. Must differ for each source.",
+        "Name of the target; `{source}` is the source's name. Must differ for each source, unless `merge` is set.",
     );
     index["not"] = json!({ "const": "{source}" });
     keyed(
@@ -167,6 +167,13 @@ pub(super) fn target() -> Value {
                     "Whose versions the target's documents carry: `segue` its own; `preserve` those of the source's documents, for writers that send them (with cutover.mode block, without reverse_for).",
                     &["segue", "preserve"],
                     None,
+                ),
+            ),
+            (
+                "merge",
+                boolean(
+                    "Whether sources with the same target are merged into it. Their ids have to differ (with cutover.mode block, without reverse_for).",
+                    false,
                 ),
             ),
         ],
