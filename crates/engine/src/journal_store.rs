@@ -7,6 +7,7 @@ use segue_model::id::{IndexName, MigrationName, SeqNo};
 use segue_model::journal::{Event, Record};
 use segue_model::own_index::{Need, need};
 use segue_model::part::PartState;
+use segue_model::plan::keep_name;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -152,7 +153,11 @@ impl JournalStore {
         let mut found = BTreeSet::new();
         for record in self.search(query).await? {
             let named = match &record.event {
-                Event::PrepareStarted { target, .. } => target == index,
+                Event::PrepareStarted { target, source, .. } => {
+                    // Of merged sources the copies of the others have their names by rule.
+                    let mut also = source.also.iter();
+                    target == index || also.any(|also| also == index || keep_name(also) == *index)
+                }
                 Event::CutoverStarted { keep, .. } => keep == index,
                 _ => false,
             };

@@ -399,7 +399,7 @@ async fn migrate(
         return Ok(format!("the switch had happened; {watched}"));
     }
     if matches!(run.state.phase, Phase::Planned | Phase::Preparing) {
-        check_stable(&run.session, &pinned.program, run.source()).await?;
+        check_stable(&run.session, &pinned.program, &run.all_sources()).await?;
         let begun = Instant::now();
         let source = run.all_sources();
         let looking = || format!("looking at the shards of {source}");

@@ -48,6 +48,13 @@ impl PartRun {
         self.planned.all_sources()
     }
 
+    /// The other sources that were merged with the part's own: those that it was begun with, whatever is planned
+    /// by now.
+    pub fn also(&self) -> Vec<IndexName> {
+        let begun = self.state.source.as_ref().filter(|_| !self.state.phase.is_given_up());
+        begun.map_or_else(|| self.planned.also.clone(), |source| source.also.clone())
+    }
+
     /// The copies of the old indices that a cutover makes, in the order of these.
     pub fn keeps(&self) -> Vec<IndexName> {
         let cutover = self.state.cutover.as_ref();

@@ -63,7 +63,9 @@ pub async fn prepare(
     })
     .await?;
     // What is still on its way of an earlier giving up must not meet the new target.
-    claim::clear(&run.session, &source).await?;
+    for index in run.indices() {
+        claim::clear(&run.session, &index).await?;
+    }
     let target_uuid = make_target(run).await?;
     hide(run).await?;
     let (incarnation, rewrite) = (run.state.incarnation, run.state.rewrite);

@@ -4,6 +4,7 @@
 //! name them all, as the engines allow it, and what is asked of a shard is asked of the one index it belongs
 //! to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use segue_cluster::{Cluster, Document, IndexShards};
@@ -11,6 +12,9 @@ use segue_model::id::{IndexName, Shard};
 
 use crate::error::Error;
 use crate::fetch::fetch;
+
+/// A document: the shard it stood in, its id and routing.
+pub(crate) type Key<'a> = (Shard, &'a str, Option<&'a str>);
 
 /// Indices that are read as one.
 #[derive(Clone, Debug)]
@@ -42,24 +46,26 @@ impl Sources {
         at.map_or((&self.all, shard), |(index, in_index)| (index, *in_index))
     }
 
-    /// Each index, once.
-    pub fn indices(&self) -> impl Iterator<Item = IndexName> + '_ {
-        self.all.as_str().split(',').map(IndexName::new)
-    }
-
-    /// The documents of `keys` (id, routing), in their order, whichever index holds them.
+    /// The documents of `keys`, in their order, each from the index that the shard belongs to which it stood in:
+    /// of that id there may be another one in another index.
     pub(crate) async fn fetch(
         &self,
         cluster: &Cluster,
-        keys: &[(&str, Option<&str>)],
+        keys: &[Key<'_>],
         with_source: bool,
     ) -> Result<Vec<Option<Document>>, Error> {
+        let mut by_index: BTreeMap<&IndexName, (Vec<usize>, Vec<_>)> = BTreeMap::new();
+        for (at, (shard, id, routing)) in keys.iter().enumerate() {
+            let (places, of_index) = by_index.entry(self.place(*shard).0).or_default();
+            places.push(at);
+            of_index.push((*id, *routing));
+        }
         let mut found: Vec<Option<Document>> = vec![None; keys.len()];
-        for index in self.indices() {
-            let here = fetch(cluster, &index, keys, with_source).await?;
-            for (found, here) in found.iter_mut().zip(here) {
-                if found.is_none() {
-                    *found = here;
+        for (index, (places, of_index)) in by_index {
+            let here = fetch(cluster, index, &of_index, with_source).await?;
+            for (at, document) in places.into_iter().zip(here) {
+                if let Some(found) = found.get_mut(at) {
+                    *found = document;
                 }
             }
         }

@@ -70,6 +70,10 @@ async fn look_again(run: &mut PartRun) -> Result<(), Error> {
     if let Some(state) = journal.parts.remove(run.source()) {
         run.state = state;
     }
+    if run.also() != run.planned.also {
+        let how = "it was begun with other sources than were planned here".to_owned();
+        return Err(Error::TakenOver { part: run.source().clone(), how });
+    }
     Ok(())
 }
 

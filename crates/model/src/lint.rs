@@ -112,6 +112,7 @@ pub(crate) fn lint(
     }
     redirect::lint_redirect(recipe, seen, parts, notes);
     versions::lint_preserving(recipe, notes);
+    merging::lint_recipe(recipe, notes);
     cluster::lint_room(seen, parts, notes);
     if parts.is_empty() || parts.iter().any(|part| !part.is_skipped()) {
         pipeline::lint_lookups(recipe, seen, notes);
@@ -132,12 +133,14 @@ pub(crate) fn lint(
         target::lint_sharing(part, sharing.get(&part.target).copied().unwrap_or(0), notes);
         merging::lint_merging(recipe, part, seen, notes);
         for index in part.also.iter().filter_map(|name| seen.index(name)) {
-            source::lint_source(seen, index, notes);
+            source::lint_source(seen, part, index, notes);
             versions::lint_versions(recipe, seen, index, notes);
             target::lint_replicas(part, index, notes);
+            target::lint_pipelines(part, index, notes);
+            pipeline::lint_keys(recipe, index, notes);
         }
         if let Some(index) = seen.candidates.iter().find(|index| index.name == part.source) {
-            source::lint_source(seen, index, notes);
+            source::lint_source(seen, part, index, notes);
             versions::lint_versions(recipe, seen, index, notes);
             target::lint_target(recipe, seen, part, index, notes);
             pipeline::lint_fields(recipe, part, index, notes);

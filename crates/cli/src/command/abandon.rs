@@ -9,6 +9,7 @@ use segue_engine::load;
 use segue_engine::migrate;
 use segue_engine::session::Session;
 use segue_model::id::IndexName;
+use segue_model::part::PartState;
 use segue_model::phase::Phase;
 use segue_model::selection::select;
 use serde_json::json;
@@ -27,7 +28,7 @@ pub async fn run(options: &AbandonOptions) -> anyhow::Result<ExitCode> {
     let display = Display::start();
     let session = open(&options.parts.file, Bounds::default(), display.listener(), cancel).await?;
     let journal = session.journal().read().await?;
-    let chosen = choose(&session, &options.parts, journal.parts.keys())?;
+    let chosen = choose(&session, &options.parts, journal.parts.iter())?;
     if !options.yes && announce(&session, &journal, &chosen).await? {
         ask::confirm("give this up?")?;
     }
@@ -92,7 +93,7 @@ async fn generations(
 pub fn choose<'a>(
     session: &Session,
     options: &PartsOptions,
-    known: impl Iterator<Item = &'a IndexName>,
+    known: impl Iterator<Item = (&'a IndexName, &'a PartState)>,
 ) -> anyhow::Result<Vec<IndexName>> {
     let chosen = select(session.recipe(), known, &options.only)
         .map_err(|error| Usage(format!("--only: {error}")))?;

@@ -27,7 +27,7 @@ pub async fn run(options: &CleanupOptions) -> anyhow::Result<ExitCode> {
         return generations(&session, options).await;
     }
     let known = cleanup::known(&session).await?;
-    let chosen = choose(&session, &options.parts, known.parts.keys())?;
+    let chosen = choose(&session, &options.parts, known.parts.iter())?;
     let mut due = false;
     for source in &chosen {
         for item in cleanup::look(&session, &known, source, options.older_than).await {

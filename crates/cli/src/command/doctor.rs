@@ -28,7 +28,7 @@ pub async fn run(options: &PartsOptions) -> anyhow::Result<ExitCode> {
     let chosen = if whole.is_empty() {
         choose(&session, options, chart.parts())?
     } else {
-        chart.parts().cloned().collect()
+        chart.parts().map(|(part, _)| part.clone()).collect()
     };
     let mut parts = Vec::new();
     for source in &chosen {

@@ -52,7 +52,7 @@ pub async fn run(options: &ErrorsOptions) -> anyhow::Result<ExitCode> {
 
 async fn chosen(session: &Session, options: &ErrorsOptions) -> anyhow::Result<Parts> {
     let mut journal = session.journal().read().await?;
-    let chosen = select(session.recipe(), journal.parts.keys(), &options.only)
+    let chosen = select(session.recipe(), journal.parts.iter(), &options.only)
         .map_err(|error| Usage(format!("--only: {error}")))?;
     let mut parts = Vec::new();
     for source in chosen {

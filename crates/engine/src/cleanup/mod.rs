@@ -171,8 +171,12 @@ fn own_parts(
     index: &IndexName,
 ) -> Vec<(segue_model::id::MigrationName, IndexName)> {
     let uses = |part: &IndexName, state: &PartState| {
-        let keep = state.cutover.as_ref().map(|cutover| &cutover.keep);
-        part == index || state.target.as_ref() == Some(index) || keep == Some(index)
+        let sources = state.by_source(part);
+        let mut of_sources = sources.iter().map(|(source, state)| {
+            let keep = state.cutover.as_ref().map(|cutover| &cutover.keep);
+            source == index || keep == Some(index)
+        });
+        state.target.as_ref() == Some(index) || of_sources.any(|uses| uses)
     };
     let others = known.parts.iter().filter(|(part, state)| *part != source && uses(part, state));
     others.map(|(part, _)| (session.migration().clone(), part.clone())).collect()

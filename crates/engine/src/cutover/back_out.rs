@@ -62,7 +62,7 @@ impl Fence {
     pub fn of(run: &PartRun) -> Fence {
         Fence {
             source: run.source().clone(),
-            also: run.planned.also.clone(),
+            also: run.also(),
             target: run.target().clone(),
             keep: run.planned.keep.clone(),
             aliases: names_of_source(run),
@@ -112,22 +112,30 @@ async fn try_back_out(cluster: &Cluster, fence: &Fence) -> Result<TakenBack, Err
     };
     let attempt = fence.attempt.as_ref().map_or(Epoch(0), |attempt| attempt.epoch);
     let sources: Vec<_> = std::iter::once(&fence.source).chain(&fence.also).cloned().collect();
-    match marks.open_all(&sources, opening, attempt).await.doing(doing)? {
-        Opened::Open => {}
+    let opened = marks.open_all(&sources, opening, attempt).await.doing(doing)?;
+    let mut there = Vec::new();
+    match opened {
+        Opened::Open => there = sources,
         Opened::Nothing => {
             // Opened by an earlier try, perhaps, that came no further. The redirect is this attempt's own.
             redirect::undo(cluster, fence).await?;
             return Ok(TakenBack::Back);
         }
+        // Names go back to those that are there.
         Opened::NoIndex => {
-            return Err(Error::Contradiction(vec![format!(
-                "{source} is neither an index nor a name of {target}"
-            )]));
+            for source in sources {
+                if cluster.index(source.as_str()).await.doing(doing)?.is_some() {
+                    there.push(source);
+                }
+            }
         }
     }
-    let mut rest = moved_back(fence, &on_target);
-    let keeps = std::iter::once(fence.keep.clone()).chain(fence.also.iter().map(keep_name));
-    for keep in keeps {
+    let mut rest = moved_back(fence, &there, &on_target);
+    // Where a source is gone, its copy is all there is of it.
+    let kept = |source: &&IndexName| there.contains(source);
+    let first = Some(&fence.source).filter(kept).map(|_| fence.keep.clone());
+    let others = fence.also.iter().filter(kept).map(keep_name);
+    for keep in first.into_iter().chain(others) {
         if let Some(keep) = cluster.index(keep.as_str()).await.doing(doing)? {
             rest.push(AliasAction::RemoveIndex { index: keep.name });
         }
@@ -137,13 +145,24 @@ async fn try_back_out(cluster: &Cluster, fence: &Fence) -> Result<TakenBack, Err
         actions.append(&mut rest);
         cluster.update_aliases(&actions).await.doing(doing)?;
     }
+    if opened == Opened::NoIndex {
+        let all = std::iter::once(&fence.source).chain(&fence.also);
+        let gone = all.filter(|source| !there.contains(source));
+        let told =
+            gone.map(|source| format!("{source} is neither an index nor a name of {target}"));
+        return Err(Error::Contradiction(told.collect()));
+    }
     // Last, and with the names back: it takes documents from the target, which nobody may see.
     redirect::undo(cluster, fence).await?;
     Ok(TakenBack::Back)
 }
 
-/// Gives the source back the names that have moved: those that show documents of the target.
-fn moved_back(fence: &Fence, on_target: &BTreeMap<String, AliasProps>) -> Vec<AliasAction> {
+/// Gives the sources that are there back the names that have moved: those that show documents of the target.
+fn moved_back(
+    fence: &Fence,
+    there: &[IndexName],
+    on_target: &BTreeMap<String, AliasProps>,
+) -> Vec<AliasAction> {
     let hidden = AliasProps { filter: Some(json!({ "match_none": {} })), ..AliasProps::default() };
     let mut actions = Vec::new();
     for alias in &fence.aliases {
@@ -153,10 +172,13 @@ fn moved_back(fence: &Fence, on_target: &BTreeMap<String, AliasProps>) -> Vec<Al
         }
         let alias = alias.to_string();
         // Names that not every source has move with the switch only.
-        actions.extend(std::iter::once(&fence.source).chain(&fence.also).map(|source| {
+        actions.extend(there.iter().map(|source| {
             let (index, alias) = (source.to_string(), alias.clone());
             AliasAction::Add { index, alias, props: props.clone() }
         }));
+        if there.is_empty() {
+            continue;
+        }
         let index = fence.target.to_string();
         actions.push(AliasAction::Add { index, alias, props: hidden.clone() });
     }

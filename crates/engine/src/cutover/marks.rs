@@ -135,15 +135,20 @@ impl Marks<'_> {
         let Some(first) = closed.first() else { return Ok(Opened::Nothing) };
         let own = closing_mark(first, attempt);
         let mut all = Opened::Nothing;
-        let mut missing = false;
+        let (mut missing, mut failed) = (false, None);
         for index in closed {
-            match self.open_one(index.as_str(), &own, opening).await? {
-                Opened::Open => all = Opened::Open,
-                Opened::Nothing => {}
-                Opened::NoIndex => missing = true,
+            match self.open_one(index.as_str(), &own, opening).await {
+                Ok(Opened::Open) => all = Opened::Open,
+                Ok(Opened::Nothing) => {}
+                Ok(Opened::NoIndex) => missing = true,
+                // What keeps one closed keeps none of the others so.
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
-        Ok(if missing { Opened::NoIndex } else { all })
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(if missing { Opened::NoIndex } else { all }),
+        }
     }
 
     async fn open_one(

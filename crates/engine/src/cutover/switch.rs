@@ -2,25 +2,41 @@
 
 use segue_cluster::{AliasAction, AliasProps, Class, Cluster};
 use segue_model::cutover::Mark;
-use segue_model::id::{Epoch, IndexName};
+use segue_model::id::{AliasName, Epoch, IndexName};
 use segue_model::plan::AliasMove;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
+use crate::sabotage;
 
 /// Makes the copy of the closed source that stays for the way back: hard links, blocked, with no
 /// pipelines and no aliases but a first mark.
 pub(super) async fn keep_copy(run: &PartRun) -> Result<(), Error> {
-    for (source, keep) in run.indices().iter().zip(run.planned.keeps()) {
-        keep_one(run, source.as_str(), keep.as_str()).await?;
+    let closed = if sabotage::lacks("close-all") { 1 } else { usize::MAX };
+    let mut copies = JoinSet::new();
+    for (source, keep) in run.indices().into_iter().zip(run.planned.keeps()).take(closed) {
+        let cluster = run.session.cluster().clone();
+        // The marks stand on the first.
+        let mark = (source == *run.source()).then(|| Mark::Opening(Epoch(0)).alias(run.target()));
+        copies.spawn(async move { keep_one(&cluster, &source, &keep, mark.as_ref()).await });
+    }
+    while let Some(ended) = copies.join_next().await {
+        // Leaving drops the set, which ends the others.
+        ended.map_err(|join| Error::Task(join.to_string()))??;
     }
     Ok(())
 }
 
-async fn keep_one(run: &PartRun, source: &str, keep: &str) -> Result<(), Error> {
+async fn keep_one(
+    cluster: &Cluster,
+    source: &IndexName,
+    keep: &IndexName,
+    mark: Option<&AliasName>,
+) -> Result<(), Error> {
+    let (source, keep) = (source.as_str(), keep.as_str());
     let keeping = || format!("keeping a copy of {source} as {keep}");
-    let cluster = run.session.cluster();
     // What an earlier attempt left: the plan refuses the name if anybody else has it.
     if cluster.index(keep).await.doing(keeping)?.is_some() {
         cluster.delete_index(keep).await.doing(keeping)?;
@@ -28,8 +44,6 @@ async fn keep_one(run: &PartRun, source: &str, keep: &str) -> Result<(), Error> 
     let index = cluster.index(source).await.doing(keeping)?;
     let replicas = index.map_or(1, |index| index.replicas);
     // As with a target: so that of two processes which both begin to feed back one succeeds.
-    let mark = Mark::Opening(Epoch(0)).alias(run.target());
-    let marked = source == run.source().as_str();
     let settings = json!({
         "index.blocks.write": true,
         "index.number_of_replicas": replicas,
@@ -38,7 +52,7 @@ async fn keep_one(run: &PartRun, source: &str, keep: &str) -> Result<(), Error> 
         "index.hidden": true
     });
     let mut body = json!({ "settings": settings });
-    if marked {
+    if let Some(mark) = mark {
         body["aliases"] = json!({ mark.as_str(): { "is_hidden": true } });
     }
     cluster.clone_index(source, keep, &body).await.doing(keeping)

@@ -8,6 +8,7 @@ use std::time::Duration;
 use segue_model::doctor::{Finding, Kind, Part, Step, Streams, findings, fold};
 use segue_model::id::IndexName;
 use segue_model::journal::Record;
+use segue_model::part::PartState;
 
 use crate::error::{Error, chain};
 use crate::session::Session;
@@ -52,8 +53,8 @@ impl Chart {
     }
 
     /// The parts that have begun.
-    pub fn parts(&self) -> impl Iterator<Item = &IndexName> {
-        self.streams.parts.keys()
+    pub fn parts(&self) -> impl Iterator<Item = (&IndexName, &PartState)> {
+        self.streams.parts.iter()
     }
 
     /// What concerns the migration as a whole.

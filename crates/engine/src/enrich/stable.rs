@@ -24,7 +24,7 @@ pub(crate) async fn probe_stable(session: &Session, plan: &mut Plan) {
     let Ok(program) = program.and_then(|program| program.bind(Vec::new())) else { return };
     let mut notes = Vec::new();
     for part in plan.active().filter(|part| part.shards > 0) {
-        let problem = match try_part(session, &program, &part.source).await {
+        let problem = match try_part(session, &program, &part.all_sources()).await {
             Ok(problem) => problem,
             Err(error) => Some(format!("it could not be tried: {}", chain(&error))),
         };

@@ -14,7 +14,7 @@ use crate::error::{Doing, Error};
 use crate::part_run::PartRun;
 use crate::pass::{DeadLetter, Lineage};
 use crate::session::Session;
-use crate::sources::Sources;
+use crate::sources::{Key, Sources};
 
 /// Where the documents of a part's letters are looked for.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Sides {
             uuids.extend(there.map(|there| there.uuid));
         }
         if uuids.join(",") == uuid {
-            return Ok(Some(Sources::from(&run.all_sources())));
+            return self.sources(run.all_sources()).await.map(Some);
         }
         if state.cutover.is_none() {
             return Ok(None);
@@ -114,7 +114,13 @@ impl Sides {
             }
             kept.push(keep.to_string());
         }
-        Ok(Some(Sources::from(&IndexName::new(kept.join(",")))))
+        self.sources(IndexName::new(kept.join(","))).await.map(Some)
+    }
+
+    async fn sources(&self, all: IndexName) -> Result<Sources, Error> {
+        let looking = || format!("looking at the shards of {all}");
+        let shards = self.session.cluster().shard_stats(all.as_str()).await.doing(looking)?;
+        Ok(Sources::of(all, &shards))
     }
 
     fn projection(&self) -> Projection {
@@ -136,9 +142,15 @@ impl Sides {
         self.look_for(letters, true).await
     }
 
-    async fn look_for(&self, letters: &[DeadLetter], full: bool) -> Result<Vec<Looked>, Error> {
-        let keys: Vec<_> =
-            letters.iter().map(|l| (l.document.as_str(), l.routing.as_deref())).collect();
+    async fn look_for<'a>(
+        &self,
+        letters: &'a [DeadLetter],
+        full: bool,
+    ) -> Result<Vec<Looked>, Error> {
+        let key = |letter: &'a DeadLetter| {
+            (letter.shard, letter.document.as_str(), letter.routing.as_deref())
+        };
+        let keys: Vec<_> = letters.iter().map(key).collect();
         let sources = self.fetch(self.source.clone(), &keys, full).await?;
         // Under its own id there is nothing of it where the pipeline makes the keys.
         let target = self.target.as_ref().filter(|_| !self.session.recipe().is_keyed());
@@ -155,7 +167,7 @@ impl Sides {
     async fn fetch(
         &self,
         held_by: Option<Sources>,
-        keys: &[(&str, Option<&str>)],
+        keys: &[Key<'_>],
         full: bool,
     ) -> Result<Vec<Option<Document>>, Error> {
         let Some(held_by) = held_by.filter(|_| !keys.is_empty()) else {

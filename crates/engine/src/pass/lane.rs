@@ -115,8 +115,10 @@ impl Lane<'_> {
 
     /// The plan has looked at some documents only. One whose version the application must have given
     /// stops the part before anything is switched.
-    fn check_version(&self, hit: &Hit<'_>) -> Result<(), Error> {
-        let Versions::Counted { ours } = self.carrier.versions else { return Ok(()) };
+    fn check_version(&self, shard: Shard, hit: &Hit<'_>) -> Result<(), Error> {
+        let Versions::Counted { ours } = &self.carrier.versions else { return Ok(()) };
+        let ours = usize::try_from(shard.0).ok().and_then(|at| ours.get(at)).copied();
+        let ours = ours.unwrap_or(false);
         let read = Sampled { seq_no: hit.seq_no, version: hit.version };
         if !read.is_unexplained(ours) {
             return Ok(());
@@ -137,7 +139,7 @@ impl Lane<'_> {
         hit: &Hit<'_>,
         settled: &mut Settled,
     ) -> Result<(), Error> {
-        self.check_version(hit)?;
+        self.check_version(shard, hit)?;
         let seq_no = SeqNo(hit.seq_no);
         let shards = self.carrier.shard_count();
         let stamp = self.carrier.lineage.stamp(seq_no, shard, shards, hit.version)?;

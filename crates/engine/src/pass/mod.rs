@@ -110,14 +110,14 @@ pub enum Way {
 }
 
 /// What is asked of the versions of the source's documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Versions {
     /// Nothing: the recipe vouches that no writer sends any, or it is too late to ask.
     Vouched,
     /// That the engine counted them, but for those of segue where it made the index.
     Counted {
-        /// Whether it did.
-        ours: bool,
+        /// Whether it did, by shard.
+        ours: Vec<bool>,
     },
 }
 
@@ -244,20 +244,25 @@ impl Carrier {
         let looking = || format!("looking at the settings of {all}");
         let indices = session.cluster().indices(all.as_str()).await.doing(looking)?;
         let syncs_lazily = indices.iter().any(syncs_lazily);
+        let sources = Sources::of(all, &stats);
         let versions = match session.recipe().target.versions {
             Some(Vouch::Segue | Vouch::Preserve) => Versions::Vouched,
             // What is switched already cannot be spared anything by stopping.
             None if cursor.is_some() => Versions::Vouched,
             None => {
-                let made = |index: &IndexState| is_numbered_by_us(&index.mappings);
-                Versions::Counted { ours: indices.iter().any(made) }
+                let made = |shard: u32| {
+                    let (of, _) = sources.place(Shard(shard));
+                    let index = indices.iter().find(|index| index.name == of.as_str());
+                    index.is_some_and(|index| is_numbered_by_us(&index.mappings))
+                };
+                Versions::Counted { ours: (0..count).map(made).collect() }
             }
         };
         let (session, source) = (session.clone(), source.clone());
         Ok(Carrier {
             session,
             source,
-            sources: Sources::of(all, &stats),
+            sources,
             write_alias,
             lineage,
             program,

@@ -38,8 +38,10 @@ pub(crate) struct Feed {
 pub(crate) fn is_fed_back(run: &PartRun) -> bool {
     let wanted = run.session.recipe().cutover.is_fed_back() || run.state.reverse.is_some();
     // Where versions of the source were preserved, nothing of ours may raise them; where the pipeline made
-    // the keys, nothing says which document of the old index one of the target belongs to.
-    wanted && run.state.versioning == Versioning::Ours && !run.is_keyed()
+    // the keys, or several sources were merged, nothing says which document of which old index one of the target
+    // belongs to.
+    let one = run.also().is_empty();
+    wanted && one && run.state.versioning == Versioning::Ours && !run.is_keyed()
 }
 
 impl Feed {

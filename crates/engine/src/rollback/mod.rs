@@ -79,7 +79,7 @@ pub async fn candidates(
     plan: &Plan,
     journal: &Journal,
 ) -> Result<Vec<Candidate>, Error> {
-    let mut candidates = Vec::new();
+    let (mut candidates, mut refused) = (Vec::new(), None);
     for planned in &plan.parts {
         let Some(state) = journal.parts.get(&planned.source) else { continue };
         if !state.phase.is_switched() {
@@ -87,11 +87,11 @@ pub async fn candidates(
         }
         if !planned.also.is_empty() {
             let kept: Vec<_> = planned.keeps().iter().map(ToString::to_string).collect();
-            return Err(Error::NoWayBack {
-                part: planned.source.clone(),
-                target: planned.target.clone(),
-                kept: kept.join(", "),
-            });
+            let (part, target) = (planned.source.clone(), planned.target.clone());
+            let refusal = Error::NoWayBack { part, target, kept: kept.join(", ") };
+            session.listener().note(&planned.source, refusal.to_string());
+            refused.get_or_insert(refusal);
+            continue;
         }
         let (planned, state) = (planned.clone(), state.clone());
         let run = PartRun { session: session.clone(), planned, state };
@@ -99,7 +99,11 @@ pub async fn candidates(
         let losses = if is_fed_back(&run) { None } else { Some(losses(&run, &place).await?) };
         candidates.push(Candidate { run, losses });
     }
-    Ok(candidates)
+    // Those that can go back are not held up by those that cannot.
+    match refused.filter(|_| candidates.is_empty()) {
+        Some(refusal) => Err(refusal),
+        None => Ok(candidates),
+    }
 }
 
 /// Takes `candidates` back. Without a feed back the losses that were shown are accepted, and with one,

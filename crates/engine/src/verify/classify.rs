@@ -14,9 +14,8 @@ use super::matching::Matching;
 use super::{DivergenceClass, Divergences, carried};
 use crate::error::Error;
 use crate::fetch::fetch;
-use crate::pass::Carrier;
+use crate::pass::{Carrier, DeadLetter};
 use crate::scan::{Stretch, Visitor, scan};
-use crate::sources::Sources;
 
 /// How many documents are looked up at once.
 pub(super) const LOOK_UP: usize = 500;
@@ -255,7 +254,9 @@ impl Look<'_> {
             let keys: Vec<_> = some.iter().map(|w| (w.id.as_str(), w.routing.as_deref())).collect();
             let documents = self.look_up(self.target, &keys, false).await?;
             for ((wanted, letter), document) in some.iter().zip(letters).zip(documents) {
-                let refused = letter.is_some_and(|letter| letter.seq_no == wanted.seq_no);
+                let refused = letter.is_some_and(|letter| {
+                    is_of(self.carrier, &letter, wanted.stamp, wanted.seq_no)
+                });
                 match document {
                     // A letter is of a document of the source, whatever is made of that.
                     None if refused && keyed => {
@@ -375,21 +376,13 @@ impl Look<'_> {
         &self,
         some: &[Suspect],
     ) -> Result<Vec<Option<segue_cluster::Document>>, Error> {
-        let sources = self.carrier.sources();
-        let from = |suspect: &Suspect| match suspect.version.origin() {
-            Origin::Ours(was) => sources.place(was.op.source(self.carrier.shard_count()).1).0,
-            _ => sources.all(),
+        let shard = |suspect: &Suspect| match suspect.version.origin() {
+            Origin::Ours(was) => was.op.source(self.carrier.shard_count()).1,
+            _ => Shard(0),
         };
-        let mut found = Vec::new();
-        // What stands side by side mostly came from one index.
-        for alike in some.chunk_by(|one, other| from(one) == from(other)) {
-            let keys: Vec<_> =
-                alike.iter().map(|s| (s.id.as_str(), s.routing.as_deref())).collect();
-            let Some(index) = alike.first().map(from) else { continue };
-            let cluster = self.carrier.session().cluster();
-            found.extend(Sources::from(index).fetch(cluster, &keys, false).await?);
-        }
-        Ok(found)
+        let keys: Vec<_> =
+            some.iter().map(|s| (shard(s), s.id.as_str(), s.routing.as_deref())).collect();
+        self.carrier.sources().fetch(self.carrier.session().cluster(), &keys, false).await
     }
 
     pub(super) async fn look_up(
@@ -400,6 +393,16 @@ impl Look<'_> {
     ) -> Result<Vec<Option<segue_cluster::Document>>, Error> {
         fetch(self.carrier.session().cluster(), index, keys, with_source).await
     }
+}
+
+/// Whether a letter is of the document that stands at `seq_no`, and is to be written with `stamp`: of several
+/// sources another one may have the same number, and the same id.
+pub(super) fn is_of(carrier: &Carrier, letter: &DeadLetter, stamp: Stamp, seq_no: SeqNo) -> bool {
+    let shard = match stamp {
+        Stamp::Ours(write) => write.op.source(carrier.shard_count()).1,
+        Stamp::Preserved(_) => letter.shard,
+    };
+    letter.seq_no == seq_no && letter.shard == shard
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use segue_model::journal::VerifySummary;
 use segue_model::stamp::Stamp;
 use segue_model::version::Version;
 
+use super::classify::is_of;
 use super::compare::{Expected, Projector};
 use super::fingerprint::fingerprint;
 use super::matching::Matching;
@@ -230,7 +231,7 @@ pub(super) async fn missing(
     }
     let keys: Vec<_> = absent.iter().map(|w| (w.of.0.as_str(), w.of.1.as_deref())).collect();
     for (wanted, letter) in absent.iter().zip(carrier.dead_letters().find(&keys).await?) {
-        if letter.is_some_and(|letter| letter.seq_no == wanted.seq_no) {
+        if letter.is_some_and(|letter| is_of(carrier, &letter, wanted.stamp, wanted.seq_no)) {
             refused.insert(wanted.of.clone());
         } else {
             let detail = format!("source holds it at {}", wanted.seq_no);

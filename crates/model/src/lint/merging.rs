@@ -8,6 +8,21 @@ use crate::recipe::{CutoverMode, Recipe};
 use crate::stamp::Versioning;
 use crate::version::Op;
 
+/// How long the names of all sources may be, in bytes: engines take addresses of 4 KiB, in which other things
+/// stand as well.
+const NAMES_BYTES: usize = 3000;
+
+/// What does not go with merging, whatever is found.
+pub(super) fn lint_recipe(recipe: &Recipe, notes: &mut Vec<Note>) {
+    let done = recipe.source.indices().is_some_and(|source| !source.done_if_mapped.is_empty());
+    if recipe.target.merge && done {
+        let what =
+            "a source that is taken for done would be left out of what the others are merged into";
+        let hint = "leave source.done_if_mapped out, and narrow source.match instead";
+        notes.push(Note::whole("SEG-P165", what.to_owned(), hint));
+    }
+}
+
 /// What of the recipe cannot be done with several sources.
 pub(super) fn lint_merging(
     recipe: &Recipe,
@@ -43,6 +58,13 @@ pub(super) fn lint_merging(
             what,
             "leave `explode`, `id` and `routing` out, or migrate each source and merge the targets",
         );
+    }
+    let names = part.all_sources();
+    // A comma takes three bytes in an address.
+    if names.as_str().len() + 2 * part.also.len() > NAMES_BYTES {
+        let what =
+            format!("the names of {} sources do not fit into one address", part.indices().len());
+        notes.push(Note::error("SEG-P165", name, what, "merge fewer at once"));
     }
     lint_numbers(part, seen, notes);
     let names: Vec<_> = part.indices().iter().map(ToString::to_string).collect();

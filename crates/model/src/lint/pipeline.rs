@@ -89,6 +89,20 @@ fn list(fields: &[&str]) -> String {
     }
 }
 
+/// Whether a source has the keys of the lookups.
+pub(super) fn lint_keys(recipe: &Recipe, source: &SeenIndex, notes: &mut Vec<Note>) {
+    for (lookup, key) in &Shape::of(recipe).needed {
+        if source.docs > 0
+            && !is_mapped(&source.mappings, key)
+            && takes(&source.mappings, key) != Unknown::Ignored
+        {
+            let what = format!("it has no field {key}, the key of lookup {lookup}");
+            let hint = "check lookup.key; as it is, no document finds its row";
+            notes.push(Note::error("SEG-P126", source.name.as_str(), what, hint));
+        }
+    }
+}
+
 /// Fields that the source does not have, or that the target would refuse.
 pub(super) fn lint_fields(
     recipe: &Recipe,
@@ -97,17 +111,8 @@ pub(super) fn lint_fields(
     notes: &mut Vec<Note>,
 ) {
     let name = part.source.as_str();
+    lint_keys(recipe, source, notes);
     let shape = Shape::of(recipe);
-    for (lookup, key) in &shape.needed {
-        if source.docs > 0
-            && !is_mapped(&source.mappings, key)
-            && takes(&source.mappings, key) != Unknown::Ignored
-        {
-            let what = format!("it has no field {key}, the key of lookup {lookup}");
-            let hint = "check lookup.key; as it is, no document finds its row";
-            notes.push(Note::error("SEG-P126", name, what, hint));
-        }
-    }
     let mappings = &part.target_body.mappings;
     let refused = |field: &&str| takes(mappings, field) == Unknown::Refused;
     let written: Vec<_> = shape.written.iter().map(String::as_str).filter(refused).collect();

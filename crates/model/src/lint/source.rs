@@ -4,6 +4,7 @@ use super::{Note, Severity};
 use crate::id::{SeqNo, Shard};
 use crate::observe::mapping::has_type;
 use crate::observe::{Observation, SeenIndex};
+use crate::plan::PlannedPart;
 use crate::version::Op;
 
 /// Settings that name the lifecycle policy of an index.
@@ -22,7 +23,12 @@ const BLOCKS: [&str; 5] = [
     "index.blocks.metadata",
 ];
 
-pub(super) fn lint_source(seen: &Observation, index: &SeenIndex, notes: &mut Vec<Note>) {
+pub(super) fn lint_source(
+    seen: &Observation,
+    planned: &PlannedPart,
+    index: &SeenIndex,
+    notes: &mut Vec<Note>,
+) {
     let part = index.name.as_str();
     let mut error = |code, what: String, hint| notes.push(Note::error(code, part, what, hint));
     if let Some(stream) = &index.data_stream {
@@ -53,7 +59,7 @@ pub(super) fn lint_source(seen: &Observation, index: &SeenIndex, notes: &mut Vec
         let what = "it is filled by pull-based ingestion".to_owned();
         error("SEG-P108", what, "such documents have no sequence numbers");
     }
-    lint_block(seen, index, notes);
+    lint_block(seen, planned, index, notes);
     lint_shards(index, notes);
     lint_documents(index, notes);
     lint_jobs(seen, index, notes);
@@ -97,8 +103,8 @@ pub(super) fn mapped_source_problem(mappings: &serde_json::Value) -> Option<Stri
 }
 
 /// A block that is not ours: a back-out would lift it, and somebody relies on it.
-fn lint_block(seen: &Observation, index: &SeenIndex, notes: &mut Vec<Note>) {
-    let cutting = seen.journal.get(&index.name).is_some_and(|state| state.cutover.is_some());
+fn lint_block(seen: &Observation, part: &PlannedPart, index: &SeenIndex, notes: &mut Vec<Note>) {
+    let cutting = seen.journal.get(&part.source).is_some_and(|state| state.cutover.is_some());
     let block = BLOCKS.iter().find(|block| index.setting(block) == Some("true"));
     if let Some(block) = block.filter(|_| !cutting) {
         let what = format!("it has the block {block}, which segue did not set");

@@ -114,7 +114,7 @@ fn as_text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn lint_pipelines(part: &PlannedPart, source: &SeenIndex, notes: &mut Vec<Note>) {
+pub(super) fn lint_pipelines(part: &PlannedPart, source: &SeenIndex, notes: &mut Vec<Note>) {
     for pipeline in ["index.default_pipeline", "index.final_pipeline"] {
         let real = |name: &&str| *name != "_none";
         let on_source = source.setting(pipeline).filter(real);
@@ -128,6 +128,6 @@ fn lint_pipelines(part: &PlannedPart, source: &SeenIndex, notes: &mut Vec<Note>)
             }
         };
         let hint = "writes after the switch run the target's";
-        notes.push(Note::warning("SEG-P130", part.source.as_str(), what, hint));
+        notes.push(Note::warning("SEG-P130", source.name.as_str(), what, hint));
     }
 }

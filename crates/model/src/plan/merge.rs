@@ -4,15 +4,14 @@
 //! those of all sources, numbered through, so that the number in a version says which shard of which source
 //! an operation is of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
-
-use super::{AliasMove, PlannedPart};
+use super::{AliasMove, PlannedPart, TargetBody};
 use crate::id::{IndexName, IndexUuid};
 use crate::lint::Note;
 use crate::observe::Observation;
 use crate::part::PartState;
+use crate::phase::Phase;
 use crate::recipe::Recipe;
 
 /// The parts, with those of one target made one.
@@ -35,7 +34,10 @@ pub(super) fn merged(
         of_target.sort_by(|one, other| one.source.cmp(&other.source));
         // Who has begun goes on under its name, also where a source has come before it since.
         let begun = of_target.iter().position(|part| begun(seen, &part.source).is_some());
-        let mut first = of_target.remove(begun.unwrap_or(0));
+        // Also who was given up: what comes late of that is told by its epochs and its incarnation.
+        let known = || of_target.iter().position(|part| seen.journal.contains_key(&part.source));
+        let first = begun.or_else(known).unwrap_or(0);
+        let mut first = of_target.remove(first);
         for other in of_target {
             join(seen, &mut first, other, notes);
         }
@@ -54,17 +56,17 @@ fn join(seen: &Observation, first: &mut PlannedPart, other: PlannedPart, notes: 
     let mut error = |what: String, hint: &str| {
         notes.push(Note::error("SEG-P165", other.source.as_str(), what, hint));
     };
-    if begun(seen, &other.source).is_some() {
+    let known = seen.journal.get(&other.source).filter(|state| state.source.is_some());
+    if known.is_some_and(|state| state.phase != Phase::Abandoned) {
         let what = format!(
             "it was begun as a part of its own, and now it would be merged with {}",
             first.source
         );
         error(what, "end it as it was begun, or give it up with `segue abandon`");
     }
-    if let Some(how) = differs(&first.target_body.mappings, &other.target_body.mappings)
-        .then(|| "the mappings".to_owned())
-        .or_else(|| differing(&first.target_body.settings, &other.target_body.settings))
-    {
+    // Once the target is there it is not made any more, and the sources' mappings grow by themselves.
+    let is_made = begun(seen, &first.source).is_some_and(|state| state.target_uuid.is_some());
+    if let Some(how) = differing(&first.target_body, &other.target_body).filter(|_| !is_made) {
         let what =
             format!("the target would be made otherwise for it than for {}: {how}", first.source);
         error(what, "state them: target.template, target.settings");
@@ -102,15 +104,14 @@ fn join(seen: &Observation, first: &mut PlannedPart, other: PlannedPart, notes: 
     first.also.push(other.source);
 }
 
-fn differs(one: &Value, other: &Value) -> bool {
-    one != other
-}
-
-/// The settings that are not the same.
-fn differing(one: &Map<String, Value>, other: &Map<String, Value>) -> Option<String> {
+/// What is not the same, in words.
+fn differing(one: &TargetBody, other: &TargetBody) -> Option<String> {
+    if one.mappings != other.mappings {
+        return Some("the mappings".to_owned());
+    }
+    let (one, other) = (&one.settings, &other.settings);
     let names = one.keys().chain(other.keys()).filter(|name| one.get(*name) != other.get(*name));
-    let mut names: Vec<_> = names.map(String::as_str).collect();
-    names.sort_unstable();
-    names.dedup();
+    let names: BTreeSet<_> = names.map(String::as_str).collect();
+    let names: Vec<_> = names.into_iter().collect();
     (!names.is_empty()).then(|| names.join(", "))
 }

@@ -31,7 +31,10 @@ pub(super) fn is_own(recipe: &Recipe, seen: &Observation, index: &SeenIndex) -> 
     let journalled = seen.journal.iter().any(|(source, state)| {
         *source != index.name
             && (state.target.as_ref() == Some(&index.name)
-                || state.cutover.as_ref().is_some_and(|cutover| cutover.keep == index.name))
+                || state.cutover.as_ref().is_some_and(|cutover| {
+                    let mut also = state.source.iter().flat_map(|source| &source.also);
+                    cutover.keep == index.name || also.any(|also| keep_name(also) == index.name)
+                }))
     });
     made || journalled
 }

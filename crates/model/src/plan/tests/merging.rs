@@ -7,7 +7,11 @@ const MERGE: &str =
 const NO_TEMPLATE: &str = "target: { index: 'all-{event}', merge: true }";
 
 fn text(target: &str) -> String {
-    RECIPE.replace("target: { index: '{source}-v2', template: 'templates/{event}.json' }", target)
+    let done = "  done_if_mapped: [record.id]\n";
+    assert!(RECIPE.contains(done));
+    RECIPE
+        .replace(done, "")
+        .replace("target: { index: '{source}-v2', template: 'templates/{event}.json' }", target)
 }
 
 fn plan(text: &str, seen: &Observation) -> Plan {
@@ -51,6 +55,7 @@ fn what_cannot_be_done_with_several_is_refused() {
         ("cutover: { mode: block", "cutover: { mode: redirect, writers: index_only", "redirected"),
         ("cutover: { mode: block", "cutover: { reverse_for: 1h, mode: block", "fed back"),
         ("merge: true", "merge: true, versions: preserve", "preserved"),
+        ("source:\n", "source:\n  done_if_mapped: [record.id]\n", "taken for done"),
         ("cutover: {", "  - id: '{recid}'\ncutover: {", "ids that the pipeline makes"),
     ];
     for (from, to, said) in table {
@@ -80,7 +85,7 @@ fn sources_that_would_make_it_otherwise_are_refused() {
     let sharded = |index: &mut SeenIndex| index.shards = 5;
     let silent = differing(&sharded, &text(MERGE));
     let note = silent.errors().find(|note| note.code == "SEG-P165");
-    assert!(note.is_none_or(|note| note.what.contains("number_of_shards")), "{silent}");
+    assert!(note.is_some_and(|note| note.what.contains("number_of_shards")), "{silent}");
     let filtered = |index: &mut SeenIndex| {
         let props =
             AliasProps { filter: Some(json!({ "match_all": {} })), ..AliasProps::default() };
@@ -115,6 +120,15 @@ fn who_has_begun_goes_on_and_with_the_same_others() {
     let same = with(second, &[first]);
     assert_eq!(errors(&same), [], "{same}");
     assert_eq!(same.parts[0].all_sources().as_str(), "app-view-2026-02,app-view-2026-01");
+    // The mappings of sources grow by themselves: once the target is there, that is nothing to stop for.
+    let mut grown = clean();
+    grown.candidates[1].mappings = json!({ "properties": { "other": { "type": "long" } } });
+    let without = plan(&text(NO_TEMPLATE), &grown);
+    assert_eq!(errors(&without)[0], ("SEG-P165", second), "{without}");
+    let target_uuid = Some(IndexUuid::new("t"));
+    grown.journal.insert(IndexName::new(first), PartState { target_uuid, ..state(&[second]) });
+    let without = plan(&text(NO_TEMPLATE), &grown);
+    assert!(errors(&without).iter().all(|(code, _)| *code != "SEG-P165"), "{without}");
     for also in [&[][..], &[first, "app-view-2026-03"]] {
         assert_eq!(errors(&with(second, also)), [("SEG-P125", second)], "{also:?}");
     }
@@ -123,6 +137,54 @@ fn who_has_begun_goes_on_and_with_the_same_others() {
     both.journal.insert(IndexName::new(second), state(&[]));
     let both = plan(&text(MERGE), &both);
     assert_eq!(errors(&both), [("SEG-P165", second)], "{both}");
+}
+
+#[test]
+fn an_alias_that_not_every_source_has_moves_with_the_switch_only() {
+    let mut seen = clean();
+    let newest = AliasName::new("newest");
+    seen.candidates[1].aliases.insert(newest.clone(), AliasProps::default());
+    seen.aliases.insert(newest, vec![IndexName::new("app-view-2026-02")]);
+    let plan = plan(&text(MERGE), &seen);
+    let part = &plan.parts[0];
+    let alias = part.aliases.iter().find(|alias| alias.alias.as_str() == "newest").unwrap();
+    assert!(!alias.on_source);
+    let holders: Vec<_> = alias.holders(&part.source).map(ToString::to_string).collect();
+    assert_eq!(holders, ["app-view-2026-02"]);
+    assert!(plan.to_string().contains("move    alias newest"), "{plan}");
+}
+
+#[test]
+fn the_copies_of_all_sources_are_known_as_segues_own() {
+    let mut seen = clean();
+    let kept = "segue-before-app-view-2026-02";
+    seen.candidates = vec![index(kept)];
+    let source = SourceIdentity {
+        uuid: IndexUuid::new("u,v"),
+        histories: vec![],
+        also: vec![IndexName::new("app-view-2026-02")],
+    };
+    let cutover = crate::part::Cutover {
+        epoch: crate::id::Epoch(1),
+        keep: IndexName::new("segue-before-app-view-2026-01"),
+        aliases: vec![],
+        before: None,
+        cursor: None,
+        window: None,
+        redirect: None,
+    };
+    let state = PartState {
+        phase: Phase::Finished,
+        source: Some(source),
+        target: Some(IndexName::new("all-view")),
+        cutover: Some(cutover),
+        ..PartState::default()
+    };
+    seen.journal.insert(IndexName::new("app-view-2026-01"), state);
+    let wide = text(MERGE).replace("'app-{event}-{month}'", "'{any}app-{event}-{month}'");
+    let wide = wide.replace("event: 'view|download',", "any: '.*', event: 'view|download',");
+    let plan = plan(&wide, &seen);
+    assert!(plan.parts.iter().all(|part| part.source.as_str() != kept), "{plan}");
 }
 
 #[test]
