@@ -13,6 +13,7 @@ mod program;
 mod python;
 mod reindex;
 mod replay;
+mod rollup;
 mod windows;
 mod writer;
 
@@ -28,6 +29,7 @@ use memory::Memory;
 use pipelines::Pipelines;
 use program::Program;
 use reindex::Target;
+use rollup::Rollup;
 use windows::Windows;
 
 /// Measurements of segue on an engine of their own.
@@ -55,6 +57,8 @@ enum What {
     Load(Load),
     /// Memory while a large file is loaded.
     Memory(Memory),
+    /// Rolling up many days and communities.
+    Rollup(Rollup),
 }
 
 /// What is copied.
@@ -87,6 +91,7 @@ fn main() -> anyhow::Result<()> {
         What::Pipelines(wanted) => pipelines::measure(&segue, wanted, &engine),
         What::Load(wanted) => load::measure(&segue, wanted, &engine),
         What::Memory(wanted) => memory::measure(&segue, wanted, &engine),
+        What::Rollup(wanted) => rollup::measure(&segue, wanted, &engine),
     };
     segue_sandbox::remove(&options, &mut talk)?;
     print!("{}", measured?);

@@ -310,9 +310,17 @@ pub enum RecipeCommand {
     /// Shows a recipe as it is meant: environment and variables filled in, defaults written out.
     Show(ShowOptions),
     /// Prints the JSON Schema of recipes, for editors.
-    Schema,
+    Schema(SchemaOptions),
     /// Writes a recipe to begin with, from what it sees of an index; changes nothing in the cluster.
     New(NewOptions),
+}
+
+/// Which schema is printed.
+#[derive(Debug, Args)]
+pub struct SchemaOptions {
+    /// That of roll-ups; without it, that of migrations and loads.
+    #[arg(long)]
+    pub rollup: bool,
 }
 
 #[derive(Debug, Args)]

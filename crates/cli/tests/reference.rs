@@ -22,9 +22,13 @@ fn the_reference_is_up_to_date() {
 fn the_schema_of_recipes_is_up_to_date() {
     let file =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/recipe.schema.json");
-    let kept = std::fs::read_to_string(file).unwrap();
+    let kept = std::fs::read_to_string(&file).unwrap();
     let now = segue(&["recipe", "schema"]).stdout;
     assert!(kept == now, "run: segue recipe schema > docs/reference/recipe.schema.json");
+    let of_roll_ups = file.with_file_name("rollup.schema.json");
+    let kept = std::fs::read_to_string(of_roll_ups).unwrap();
+    let now = segue(&["recipe", "schema", "--rollup"]).stdout;
+    assert!(kept == now, "run: segue recipe schema --rollup > docs/reference/rollup.schema.json");
 }
 
 #[test]

@@ -28,7 +28,14 @@ pub async fn run(command: &RecipeCommand) -> anyhow::Result<ExitCode> {
                 print!("{text}");
             }
         }
-        RecipeCommand::Schema => println!("{:#}", segue_model::recipe::schema()),
+        RecipeCommand::Schema(options) => {
+            let schema = if options.rollup {
+                segue_model::recipe::rollup_schema()
+            } else {
+                segue_model::recipe::schema()
+            };
+            println!("{schema:#}");
+        }
         RecipeCommand::New(options) => return recipe_new::run(options).await,
     }
     Ok(ExitCode::SUCCESS)

@@ -35,6 +35,12 @@ pub fn report(report: &RollupReport, period: Period) -> String {
     if report.undated > 0 {
         line(&mut text, format!("{} documents without a date are in no {period}", report.undated));
     }
+    if report.unknown > 0 {
+        line(
+            &mut text,
+            format!("{} changes of entities that are not there count for nothing", report.unknown),
+        );
+    }
     left(&mut text, "waiting", &report.held);
     left(&mut text, "left as it was", &report.kept);
     text

@@ -60,6 +60,16 @@ impl Recipe {
         recipe
     }
 
+    /// The shipped recipe for roll-ups of records, for an installation under `prefix`.
+    pub fn record_rollup(engine: &Engine, prefix: &Prefix) -> Recipe {
+        Recipe::invenio(engine, prefix, "record-rollup")
+    }
+
+    /// The shipped recipe for the stock aggregation, for an installation under `prefix`.
+    pub fn stock_rollup(engine: &Engine, prefix: &Prefix) -> Recipe {
+        Recipe::invenio(engine, prefix, "stock-rollup")
+    }
+
     fn invenio(engine: &Engine, prefix: &Prefix, shipped_name: &str) -> Recipe {
         let shipped = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../recipes/invenio");
         let text = std::fs::read_to_string(shipped.join(format!("{shipped_name}.yaml"))).unwrap();

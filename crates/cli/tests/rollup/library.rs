@@ -1,5 +1,7 @@
 //! A small library: records, their usage events in both shapes, and reading roll-ups.
 
+#![allow(dead_code, reason = "each test file uses its own part")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

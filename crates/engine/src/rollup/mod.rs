@@ -9,9 +9,12 @@
 
 mod bookmark;
 mod coverage;
+mod entity;
+mod flat;
 mod piece;
 mod read;
 mod report;
+mod ripple;
 mod run;
 mod snapshot;
 mod status;

@@ -35,6 +35,7 @@ impl Rollup {
                 }
             };
             report.documents += read.documents;
+            report.unknown += read.unknown;
             self.remember_keys(head, &read, &periods).await?;
             let documents = self.deltas(&head.value, &read, &periods);
             report.written.delta += writer.put(Kind::Delta, documents, There::Replace).await?;
@@ -85,7 +86,7 @@ impl Rollup {
         documents
     }
 
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         survey: &mut Survey,
         read: &Read,

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 
 use segue_cluster::SearchHit;
-use segue_model::recipe::{Metric, Path};
+use segue_model::recipe::{Entities, Metric, Path, Role, RollupSpec};
 use segue_model::rollup::work::stretches;
 use segue_model::rollup::{Fold, PeriodStart, Share, Tally};
 use serde_json::{Value, json};
 
 use super::Rollup;
+use super::entity::Lives;
 use super::survey::{Seen, ShardOf, Survey};
 use crate::error::{Doing, Error};
 
@@ -25,6 +26,8 @@ pub(super) struct Read {
     pub(super) tallies: BTreeMap<PeriodStart, BTreeMap<String, Tally>>,
     /// Documents that were counted, by number of the index in the survey and period.
     pub(super) counted: BTreeMap<(usize, PeriodStart), u64>,
+    /// Changes of entities that are not there.
+    pub(super) unknown: u64,
     /// Documents that were read, those of every further share with them.
     pub(super) documents: u64,
 }
@@ -73,7 +76,7 @@ impl Rollup {
     }
 
     /// Whether everything fit into memory.
-    async fn read_share(
+    pub(super) async fn read_share(
         &self,
         survey: &Survey,
         periods: &[PeriodStart],
@@ -85,7 +88,7 @@ impl Rollup {
             if periods.iter().any(|at| seen.counts.contains_key(at)) {
                 for shard in 0..seen.ledger.value.shards.len() {
                     if !self
-                        .read_shard((number, seen, shard), periods, share, &mut fold, read)
+                        .read_shard(survey, (number, shard), periods, share, &mut fold, read)
                         .await?
                     {
                         return Ok(false);
@@ -104,19 +107,17 @@ impl Rollup {
 
     async fn read_shard(
         &self,
-        (number, seen, shard): (usize, &Seen, usize),
+        survey: &Survey,
+        (number, shard): (usize, usize),
         periods: &[PeriodStart],
         share: Share,
         fold: &mut Fold<'_>,
         read: &mut Read,
     ) -> Result<bool, Error> {
+        let seen = &survey.seen[number];
         let ledger = &seen.ledger.value;
-        let of = ShardOf {
-            source: seen.source,
-            index: &ledger.index,
-            shard,
-            filter: seen.filter.as_ref(),
-        };
+        let of =
+            ShardOf { feed: seen.feed, index: &ledger.index, shard, filter: seen.filter.as_ref() };
         let mut body = self.page(&of, seen, periods);
         let size = usize::try_from(self.recipe.limits.page_docs).unwrap_or(usize::MAX);
         let shard = u32::try_from(shard).unwrap_or(u32::MAX);
@@ -125,12 +126,20 @@ impl Rollup {
             self.check_stop()?;
             let asked = self.ask(1).search_shard(ledger.index.as_str(), shard, &body).await;
             let page = asked.doing(reading)?;
+            let lives = match &self.spec().entities {
+                Some(entities) => self.lives(survey, entities, seen, &page.hits).await?,
+                None => Lives::default(),
+            };
             for hit in &page.hits {
-                let at = self.count(seen, hit, periods, fold)?;
+                let at = period_of(self.spec(), seen, hit, periods)?;
+                self.count((seen, hit), periods, &lives, fold)?;
                 read.documents += 1;
                 if share.nth == 0 {
                     *read.counted.entry((number, at)).or_default() += 1;
                 }
+            }
+            if share.nth == 0 {
+                read.unknown += lives.unknown;
             }
             if fold.held() > self.recipe.limits.values_at_once as usize {
                 return Ok(false);
@@ -144,32 +153,36 @@ impl Rollup {
         }
     }
 
-    /// Counts one document; the period that it belongs to.
+    /// Counts one document, or what it says of an entity.
     fn count(
         &self,
-        seen: &Seen,
-        hit: &SearchHit,
+        (seen, hit): (&Seen, &SearchHit),
         periods: &[PeriodStart],
+        lives: &Lives,
         fold: &mut Fold<'_>,
-    ) -> Result<PeriodStart, Error> {
+    ) -> Result<(), Error> {
         let index = &seen.ledger.value.index;
-        let odd = |why: String| Error::Recipe(format!("document {} of {index}: {why}", hit.id));
-        let at_ms = hit.sort.get(1).and_then(Value::as_i64);
-        let at_ms = at_ms.ok_or_else(|| odd("its date is no time in milliseconds".to_owned()))?;
-        let at = self.spec().period.of(at_ms);
-        if periods.binary_search(&at).is_err() {
-            return Err(odd("it has several dates".to_owned()));
-        }
-        let text = hit.source.as_ref().map_or("null", |source| source.get());
-        let document: Value = serde_json::from_str(text)
-            .map_err(|source| Error::Stored { what: format!("document {}", hit.id), source })?;
-        fold.add(seen.source, at_ms, &document).map_err(|error| odd(error.to_string()))?;
-        Ok(at)
+        let odd = |id: &str, why: String| Error::Recipe(format!("document {id} of {index}: {why}"));
+        let Role::Counted(source) = self.spec().feeds[seen.feed].role else {
+            for (turn, entity) in lives.turns_of(hit) {
+                // What moved meanwhile is found by the next run.
+                if periods.binary_search(&self.spec().period.of(turn.at_ms)).is_ok() {
+                    let source = usize::from(!turn.into);
+                    let keys = [turn.key.clone()].into();
+                    fold.add_for(source, turn.at_ms, keys, &entity.document)
+                        .map_err(|error| odd(&entity.id, error.to_string()))?;
+                }
+            }
+            return Ok(());
+        };
+        let at_ms = at_ms(hit).unwrap_or_default();
+        let document = parsed(hit)?;
+        fold.add(source, at_ms, &document).map_err(|error| odd(&hit.id, error.to_string()))
     }
 
     fn page(&self, of: &ShardOf<'_>, seen: &Seen, periods: &[PeriodStart]) -> Value {
         let spec = self.spec();
-        let date = spec.sources[of.source].date.dotted();
+        let date = spec.feeds[of.feed].date.dotted();
         let to = seen.ledger.value.shards[of.shard].position;
         let mut filters = self.filters(of, to);
         let ranges: Vec<_> = stretches(spec.period, periods)
@@ -183,34 +196,78 @@ impl Rollup {
         json!({
             "size": self.recipe.limits.page_docs,
             "track_total_hits": false,
-            "_source": self.fields(of.source),
+            "_source": self.fields(of.feed),
             "sort": [{ "_seq_no": "asc" }, { date: "asc" }],
             "query": { "bool": { "filter": filters } }
         })
     }
 
-    /// The fields of a source's documents that are needed.
-    fn fields(&self, source: usize) -> Vec<String> {
+    /// The fields of a feed's documents that are needed.
+    fn fields(&self, feed: usize) -> Vec<String> {
+        let spec = self.spec();
+        match (spec.feeds[feed].role, &spec.entities) {
+            (Role::Counted(source), _) => self.counted_fields(&[source]),
+            (_, None) => Vec::new(),
+            (Role::Change, Some(Entities { members: Some(members), .. })) => {
+                vec![members.entity.dotted()]
+            }
+            (_, Some(entities)) => vec![entities.id.dotted()],
+        }
+    }
+
+    /// The fields that these sources count.
+    pub(super) fn counted_fields(&self, sources: &[usize]) -> Vec<String> {
         let spec = self.spec();
         let under = |path: &Path, member: &Option<Path>| match member {
             Some(member) => format!("{}.{}", path.dotted(), member.dotted()),
             None => path.dotted(),
         };
         let mut fields: Vec<String> = spec.key.field.iter().map(Path::dotted).collect();
-        for (_, metric) in &spec.sources[source].metrics {
-            match metric {
+        fields.extend(sources.iter().flat_map(|source| spec.sources[*source].copy.iter().cloned()));
+        for of in sources.iter().flat_map(|source| &spec.sources[*source].metrics) {
+            fields.extend(of.when.iter().map(|when| when.field.dotted()));
+            match &of.metric {
                 Metric::Unique(path) | Metric::Sum(path) => fields.push(path.dotted()),
                 Metric::Count => {}
             }
         }
-        for of in &spec.dimensions {
-            fields.push(under(&of.each, &of.id));
+        for (of, each) in spec.dimensions.iter().flat_map(|of| of.each.iter().map(move |e| (of, e)))
+        {
+            fields.push(under(each, &of.id));
             fields.extend(
-                of.label.iter().map(|label| format!("{}.{}", of.each.dotted(), label.dotted())),
+                of.label.iter().map(|label| format!("{}.{}", each.dotted(), label.dotted())),
             );
         }
         fields.sort_unstable();
         fields.dedup();
         fields
     }
+}
+
+/// The time that a document is sorted by.
+pub(super) fn at_ms(hit: &SearchHit) -> Option<i64> {
+    hit.sort.get(1).and_then(Value::as_i64)
+}
+
+pub(super) fn parsed(hit: &SearchHit) -> Result<Value, Error> {
+    let text = hit.source.as_ref().map_or("null", |source| source.get());
+    serde_json::from_str(text)
+        .map_err(|source| Error::Stored { what: format!("document {}", hit.id), source })
+}
+
+/// The period that a document belongs to.
+fn period_of(
+    spec: &RollupSpec,
+    seen: &Seen,
+    hit: &SearchHit,
+    periods: &[PeriodStart],
+) -> Result<PeriodStart, Error> {
+    let index = &seen.ledger.value.index;
+    let odd = |why: &str| Error::Recipe(format!("document {} of {index}: {why}", hit.id));
+    let at_ms = at_ms(hit).ok_or_else(|| odd("its date is no time in milliseconds"))?;
+    let at = spec.period.of(at_ms);
+    if periods.binary_search(&at).is_err() {
+        return Err(odd("it has several dates"));
+    }
+    Ok(at)
 }

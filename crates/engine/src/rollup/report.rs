@@ -35,6 +35,8 @@ pub struct RollupReport {
     pub documents: u64,
     /// Documents of the sources without a date, where they were looked for: they are in no period.
     pub undated: u64,
+    /// Changes of membership that were read whose entities are not there: they count for nothing.
+    pub unknown: u64,
     /// Documents that were written.
     pub written: Written,
     /// Keys.

@@ -140,7 +140,11 @@ impl Rollup {
         let pieces = work::pieces(&work.periods, |at| survey.count(at), at_once, most);
         let mut writer = Writer::new(self, head.value.generation);
         for piece in pieces {
-            self.piece(survey, head, &mut writer, piece, report).await?;
+            if self.spec().flat {
+                self.flat_piece(survey, head, &mut writer, piece, report).await?;
+            } else {
+                self.piece(survey, head, &mut writer, piece, report).await?;
+            }
         }
         let missing = self.close_gaps(span, &known, &work, head, &mut writer, report).await?;
         if let Some(done) = self.done(span, survey, &work, &missing) {
@@ -201,6 +205,9 @@ impl Rollup {
     }
 
     async fn missing(&self, span: Span, head: &Head) -> Result<BTreeSet<PeriodStart>, Error> {
+        if self.spec().flat {
+            return Ok(head.flat_missing(span, &self.flat_there(span).await?));
+        }
         let there = self.there(Kind::Delta, &self.spec().delta, &head.keys, span).await?;
         Ok(work::missing(self.spec().period, span, &head.keys, &there))
     }

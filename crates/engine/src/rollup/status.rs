@@ -127,15 +127,15 @@ pub async fn status(rollup: &Rollup) -> Result<RollupStatus, Error> {
 
 impl Rollup {
     fn sources(&self, survey: &super::survey::Survey) -> Vec<SourceStatus> {
-        let source = |(number, source): (usize, &segue_model::recipe::RollupSource)| {
-            let mine = || survey.seen.iter().filter(move |seen| seen.source == number);
+        let source = |(number, source): (usize, &segue_model::recipe::Feed)| {
+            let mine = || survey.seen.iter().filter(move |seen| seen.feed == number);
             SourceStatus {
                 source: source.name.clone(),
                 indices: mine().map(|seen| seen.ledger.value.index.to_string()).collect(),
                 documents: mine().flat_map(|seen| seen.counts.values()).sum(),
             }
         };
-        self.spec().sources.iter().enumerate().map(source).collect()
+        self.spec().feeds.iter().enumerate().map(source).collect()
     }
 
     async fn output(
@@ -145,10 +145,15 @@ impl Rollup {
         head: &Head,
         span: Span,
     ) -> Result<OutputStatus, Error> {
-        let pattern = output.index.wildcard();
-        let found = self.ask(3).indices(&pattern).await;
-        let found = found.doing(|| format!("looking at {pattern}"))?;
-        let there = self.there(kind, output, &head.keys, span).await?;
+        let mut found = Vec::new();
+        for pattern in self.patterns(output) {
+            let indices = self.ask(3).indices(&pattern).await;
+            found.extend(indices.doing(|| format!("looking at {pattern}"))?);
+        }
+        let there = match self.spec().flat {
+            true => self.flat_there(span).await?,
+            false => self.there(kind, output, &head.keys, span).await?,
+        };
         let mut bookmarks: BTreeMap<String, u64> = BTreeMap::new();
         if output.bookmark.is_some() {
             let keys: Vec<_> = head.keys.keys().collect();
@@ -158,7 +163,11 @@ impl Rollup {
                 }
             }
         }
-        let coverage = Coverage::new(self.spec().period, span, &head.keys, &there);
+        let period = self.spec().period;
+        let coverage = match self.spec().flat {
+            true => Coverage::of(period, span, head.flat_missing(span, &there), &there),
+            false => Coverage::new(period, span, &head.keys, &there),
+        };
         let label = |at: Option<&PeriodStart>| at.map(|at| self.label(*at));
         Ok(OutputStatus {
             kind: kind.noun(),

@@ -2,6 +2,8 @@
 //! **head**), one for each source index (its ledger), and one for each key (a **sum** to begin snapshots
 //! from); all moved by compare-and-set.
 
+use std::collections::BTreeMap;
+
 use segue_cluster::{Class, DocVersion, SearchHit};
 use segue_model::id::IndexName;
 use segue_model::rollup::work::Firsts;
@@ -34,6 +36,9 @@ pub(super) struct Head {
     /// The sums that are kept are those before this period.
     #[serde(default)]
     pub(super) sums_at: Option<PeriodStart>,
+    /// Of flat roll-ups: the periods that were rolled up, and how many documents each has.
+    #[serde(default)]
+    pub(super) flat: BTreeMap<PeriodStart, u64>,
     /// Everything up to this period, with it, is complete.
     #[serde(default)]
     pub(super) done: Option<PeriodStart>,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use segue_cluster::{IndexShards, IndexState};
 use segue_model::id::{HistoryUuid, IndexName, IndexUuid, MigrationName, SeqNo};
 use segue_model::part::PartState;
-use segue_model::recipe::{Path, RollupSource};
+use segue_model::recipe::{Feed, Path, Role};
 use segue_model::rollup::work::Part;
 use segue_model::rollup::{Ledger, Look, PeriodStart, ShardMark};
 use serde_json::{Value, json};
@@ -18,8 +18,8 @@ use crate::journal_store::JournalStore;
 /// A source index as it is now.
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// The source's number in the recipe.
-    pub(super) source: usize,
+    /// The feed's number in the recipe.
+    pub(super) feed: usize,
     /// What is known of it.
     pub(super) ledger: Kept<Ledger>,
     /// Documents by period.
@@ -32,6 +32,21 @@ pub(super) struct Seen {
     pub(super) waits: Option<String>,
     /// Whether its ledger differs from what is kept.
     pub(super) is_new: bool,
+    /// What happened to it since the last look.
+    pub(super) since: Since,
+}
+
+/// What happened to an index since the last look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Since {
+    /// Nothing.
+    Nothing,
+    /// Documents were written: those above these numbers, by shard.
+    Written(Vec<SeqNo>),
+    /// It was not there.
+    New,
+    /// Documents are gone from it, or it is another index of the same name.
+    Lost,
 }
 
 /// All sources as they are now.
@@ -64,6 +79,21 @@ impl Survey {
     }
 }
 
+impl Since {
+    fn of(before: &Ledger, look: &Look) -> Since {
+        if before.shards.is_empty() {
+            return Since::New;
+        }
+        let fewer =
+            |(at, count): (&PeriodStart, &u64)| look.counts.get(at).is_none_or(|now| now < count);
+        let continues = before.continues(&look.uuid, &look.filter, &look.shards);
+        if !continues || before.rolled.iter().any(fewer) {
+            return Since::Lost;
+        }
+        Since::Written(before.shards.iter().map(|mark| mark.position).collect())
+    }
+}
+
 impl Rollup {
     /// Looks at every source. Writes nothing.
     pub(super) async fn survey(&self) -> Result<Survey, Error> {
@@ -73,17 +103,20 @@ impl Rollup {
         }
         let waiting = self.waiting().await?;
         let mut survey = Survey::default();
-        for (number, source) in self.spec().sources.iter().enumerate() {
-            for (state, shards, filter) in self.indices(source).await? {
+        for (number, feed) in self.spec().feeds.iter().enumerate() {
+            for (state, shards, filter) in self.indices(feed).await? {
                 let name = IndexName::new(state.name.as_str());
-                let kept = ledgers.remove(&(source.name.clone(), name.clone()));
+                let kept = ledgers.remove(&(feed.name.clone(), name.clone()));
                 let kept = kept
-                    .unwrap_or_else(|| Kept { value: Ledger::new(&source.name, name), mark: None });
+                    .unwrap_or_else(|| Kept { value: Ledger::new(&feed.name, name), mark: None });
                 let waits = self.waits(&waiting, &state);
                 survey.seen.push(self.look(number, kept, &shards, filter, waits).await?);
             }
         }
         survey.gone = ledgers.into_values().map(|kept| kept.value).collect();
+        if let Some(entities) = &self.spec().entities {
+            self.ripple(entities, &mut survey).await?;
+        }
         Ok(survey)
     }
 
@@ -91,9 +124,9 @@ impl Rollup {
     /// older than the refresh that follows: what they cover is seen by every search after it.
     async fn indices(
         &self,
-        source: &RollupSource,
+        feed: &Feed,
     ) -> Result<Vec<(IndexState, IndexShards, Option<Value>)>, Error> {
-        let pattern = source.index.as_str();
+        let pattern = feed.index.as_str();
         let looking = || format!("looking at {pattern}");
         let states = self.ask(3).indices(pattern).await.doing(looking)?;
         let mut shards = match states.is_empty() {
@@ -126,7 +159,7 @@ impl Rollup {
 
     async fn look(
         &self,
-        source: usize,
+        feed: usize,
         mut kept: Kept<Ledger>,
         shards: &IndexShards,
         filter: Option<Value>,
@@ -145,8 +178,8 @@ impl Rollup {
         let ledger = &kept.value;
         if ledger.is_current(&uuid, &spelled, &marks) && ledger.stale.is_empty() {
             let counts = ledger.rolled.clone();
-            let (undated, is_new) = (0, false);
-            return Ok(Seen { source, ledger: kept, counts, filter, undated, waits, is_new });
+            let (undated, is_new, since) = (0, false, Since::Nothing);
+            return Ok(Seen { feed, ledger: kept, counts, filter, undated, waits, is_new, since });
         }
         let mut look = Look {
             uuid,
@@ -161,15 +194,16 @@ impl Rollup {
             let before = ledger.shards.get(shard).filter(|_| continues);
             let before = before.map_or(SeqNo::NONE, |mark| mark.position);
             let to = mark.position.max(before);
-            let of = ShardOf { source, index: &ledger.index, shard, filter: filter.as_ref() };
+            let of = ShardOf { feed, index: &ledger.index, shard, filter: filter.as_ref() };
             undated += self.count_periods(&of, (before, to), &mut look).await?;
         }
+        let since = Since::of(ledger, &look);
         kept.value.advance(&look);
         if let Some(start) = self.spec().start {
             kept.value.stale.retain(|at| *at >= start);
         }
         let counts = look.counts;
-        Ok(Seen { source, ledger: kept, counts, filter, undated, waits, is_new: true })
+        Ok(Seen { feed, ledger: kept, counts, filter, undated, waits, is_new: true, since })
     }
 
     /// Counts a shard's documents by period, and notes the periods with documents above a number. Returns
@@ -181,7 +215,7 @@ impl Rollup {
         look: &mut Look,
     ) -> Result<u64, Error> {
         let spec = self.spec();
-        let date = spec.sources[of.source].date.dotted();
+        let date = spec.feeds[of.feed].date.dotted();
         let looking = || format!("counting the documents of {}", of.index);
         let body = json!({
             "size": 0, "track_total_hits": true,
@@ -225,7 +259,11 @@ impl Rollup {
     pub(super) fn filters(&self, of: &ShardOf<'_>, to: SeqNo) -> Vec<Value> {
         let mut filters = vec![json!({ "range": { "_seq_no": { "lte": to } } })];
         filters.extend(of.filter.cloned());
-        let query = self.spec().sources[of.source].query.as_ref();
+        let feed = &self.spec().feeds[of.feed];
+        if feed.role == Role::Until {
+            filters.push(json!({ "exists": { "field": feed.date.dotted() } }));
+        }
+        let query = feed.query.as_ref();
         filters.extend(query.and_then(|query| serde_json::from_str(query.as_str()).ok()));
         filters
     }
@@ -262,7 +300,7 @@ impl Rollup {
 /// A shard of a source index.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ShardOf<'a> {
-    pub(super) source: usize,
+    pub(super) feed: usize,
     pub(super) index: &'a IndexName,
     pub(super) shard: usize,
     pub(super) filter: Option<&'a Value>,

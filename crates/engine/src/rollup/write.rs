@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use segue_cluster::{BulkAnswer, BulkBody, DocVersion, ItemOutcome};
 use segue_model::recipe::Output;
-use segue_model::rollup::{PeriodStart, mapping};
+use segue_model::rollup::{PeriodStart, flat_mapping, mapping};
 use serde_json::{Value, json};
 
 use super::Rollup;
@@ -67,7 +67,7 @@ impl<'r> Writer<'r> {
         };
         let mut by_index: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
         for (at, id, document) in documents {
-            by_index.entry(index_of(output, at)?).or_default().push((id, document));
+            by_index.entry(index_of(output, at, "")?).or_default().push((id, document));
         }
         let mut written = 0;
         for (index, documents) in by_index {
@@ -78,6 +78,59 @@ impl<'r> Writer<'r> {
             written += self.put_into(&index, documents, there).await?;
         }
         Ok(written)
+    }
+
+    /// Writes documents of a source of a flat roll-up; how many were written.
+    pub(super) async fn put_flat(
+        &mut self,
+        source: usize,
+        at: PeriodStart,
+        documents: Vec<(String, String)>,
+    ) -> Result<u64, Error> {
+        if documents.is_empty() {
+            return Ok(0);
+        }
+        let spec = self.rollup.spec();
+        let index = index_of(&spec.delta, at, &spec.sources[source].name)?;
+        if self.made.insert(index.clone()) {
+            let generated = flat_mapping(spec, source);
+            self.rollup.ensure_output(&index, &spec.delta, generated).await?;
+        }
+        self.put_into(&index, documents, There::Replace).await
+    }
+
+    /// Deletes documents of an index that are still as they were seen; the others are for the next run.
+    pub(super) async fn remove(
+        &self,
+        index: &str,
+        documents: &[(String, DocVersion)],
+    ) -> Result<(), Error> {
+        for some in documents.chunks(BATCH_DOCS) {
+            self.rollup.check_stop()?;
+            self.rollup.check_generation(self.generation).await?;
+            let mut body = BulkBody::default();
+            for (id, seen) in some {
+                body.remove(id, None, *seen);
+            }
+            let (bytes, items) = body.take();
+            let answer = self.rollup.ask(1).bulk_to_index(index, bytes, items).await;
+            let answer = answer.doing(|| format!("deleting from {index}"))?;
+            let BulkAnswer::Mixed(outcomes) = answer else { continue };
+            for ((id, _), outcome) in some.iter().zip(outcomes) {
+                let reason = match outcome {
+                    ItemOutcome::Applied => continue,
+                    ItemOutcome::Conflict { .. } => "somebody else has just written it".to_owned(),
+                    ItemOutcome::Throttled { reason }
+                    | ItemOutcome::Unavailable { reason }
+                    | ItemOutcome::Blocked { reason }
+                    | ItemOutcome::Rejected { reason, .. }
+                    | ItemOutcome::Fenced { reason } => reason,
+                };
+                let (id, index) = (id.clone(), index.to_owned());
+                return Err(Error::RollupRefused { id, index, reason });
+            }
+        }
+        Ok(())
     }
 
     /// Writes documents to one index that is there; how many were written.
@@ -241,7 +294,7 @@ impl Rollup {
     }
 }
 
-fn index_of(output: &Output, at: PeriodStart) -> Result<String, Error> {
+fn index_of(output: &Output, at: PeriodStart, source: &str) -> Result<String, Error> {
     let names = at.names().map(|(name, value)| (name.to_owned(), value)).into();
-    output.index.render(&names, "").map_err(|error| Error::Recipe(error.to_string()))
+    output.index.render(&names, source).map_err(|error| Error::Recipe(error.to_string()))
 }

@@ -25,7 +25,9 @@ mod name;
 mod node;
 mod path;
 mod read;
+mod read_entities;
 mod read_files;
+mod read_flat;
 mod read_keys;
 mod read_rollup;
 mod read_step;
@@ -55,10 +57,10 @@ pub use limits::{DocsPerSecond, Limits};
 pub use name::{Captures, NameError, NamePattern, NameTemplate};
 pub use path::{Path, PathError, Segment};
 pub use rollup::{
-    Bookmarks, Dimension, KeySpec, Metric, Output, RollupLimits, RollupRecipe, RollupSource,
-    RollupSpec,
+    Bookmarks, Dimension, Entities, Feed, KeySpec, Members, Metric, NamedMetric, Output, Role,
+    RollupLimits, RollupRecipe, RollupSource, RollupSpec, When,
 };
-pub use schema::schema;
+pub use schema::{rollup_schema, schema};
 pub use source::{Source, SourceSpec, TargetSpec, Versions};
 pub use step::{
     AsOf, Convert, ConvertKind, Copy, CopyField, CopyFrom, CopyPath, Filter, FilterWhen, Lookup,

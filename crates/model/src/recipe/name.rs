@@ -205,6 +205,17 @@ impl NameTemplate {
         self.pieces.iter().map(text).collect()
     }
 
+    /// The narrowest wildcard expression that covers every name it makes for one source.
+    #[must_use]
+    pub fn wildcard_for(&self, source: &str) -> String {
+        let text = |piece: &Piece| match piece {
+            Piece::Literal(text) => text.clone(),
+            Piece::Hole(name) if name == SOURCE => source.to_owned(),
+            Piece::Hole(_) => "*".to_owned(),
+        };
+        self.pieces.iter().map(text).collect()
+    }
+
     /// What the hole of a template that has only one holds in `name`, if it made that name.
     #[must_use]
     pub fn read_back<'n>(&self, name: &'n str) -> Option<&'n str> {

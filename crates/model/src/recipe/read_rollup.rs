@@ -7,8 +7,8 @@ use super::error::{ErrorKind, Fault};
 use super::node::{self, Key, Node, Value};
 use super::read::{self, Scope};
 use super::{
-    Bookmarks, Dimension, Json, KeySpec, Metric, NameTemplate, Output, Path, RollupLimits,
-    RollupRecipe, RollupSource, RollupSpec,
+    Bookmarks, Dimension, Feed, Json, KeySpec, Metric, NameTemplate, NamedMetric, Output, Path,
+    Role, RollupLimits, RollupRecipe, RollupSource, RollupSpec, When, read_entities, read_flat,
 };
 use crate::rollup::{Period, PeriodStart};
 
@@ -16,8 +16,18 @@ use crate::rollup::{Period, PeriodStart};
 pub(super) const ROLLUP: &str = "rollup";
 
 const SECTIONS: [&str; 6] = ["segue", "name", "vars", "cluster", ROLLUP, "limits"];
-const KEYS: [&str; 8] =
-    ["period", "start", "key", "sources", "dimensions", "delta", "snapshot", "after"];
+const KEYS: [&str; 10] = [
+    "period",
+    "start",
+    "key",
+    "sources",
+    "entities",
+    "dimensions",
+    "delta",
+    "snapshot",
+    "after",
+    "flat",
+];
 const LIMITS: [&str; 6] =
     ["page_docs", "docs_at_once", "values_at_once", "retries", "retry_delay", "lease_ttl"];
 /// Names that the written documents have already.
@@ -73,22 +83,41 @@ fn spec(node: Node, scope: &Scope) -> Result<RollupSpec, Fault> {
     let period = cursor::choice(fields.need("period")?, "`period`", &words)?;
     let start = fields.take("start").map(|node| start(node, period, scope)).transpose()?;
     let key = key(fields.need("key")?)?;
-    let sources = sources(fields.need("sources")?, scope)?;
+    let flat = fields.take("flat").map(|node| cursor::boolean(&node, "`flat`")).transpose()?;
+    let flat = flat.unwrap_or(false);
+    let counted = match fields.take("entities") {
+        None => sources(fields.need("sources")?, flat, scope)?,
+        Some(node) => {
+            let at = node.at;
+            if fields.take("sources").is_some() {
+                let summary = "`sources` and `entities`: a roll-up is of one or the other";
+                return Err(Fault::new(ErrorKind::BadValue, at, summary).hint("make two recipes"));
+            }
+            read_entities::entities(node, &key, start.flatten().is_some(), scope)?
+        }
+    };
     let dimensions = fields.take("dimensions").map(dimensions).transpose()?.unwrap_or_default();
-    let delta = output(fields.need("delta")?, "`delta`", scope)?;
+    let delta = output(fields.need("delta")?, "`delta`", flat, scope)?;
     let snapshot =
-        fields.take("snapshot").map(|node| output(node, "`snapshot`", scope)).transpose()?;
+        fields.take("snapshot").map(|node| output(node, "`snapshot`", false, scope)).transpose()?;
     let after = fields.take("after").map(|node| after(node, scope)).transpose()?;
-    Ok(RollupSpec {
+    let spec = RollupSpec {
         period,
         start: start.flatten(),
         key,
-        sources,
+        sources: counted.sources,
+        feeds: counted.feeds,
+        entities: counted.entities,
+        flat,
         dimensions,
         delta,
         snapshot,
         after: after.unwrap_or_default(),
-    })
+    };
+    if flat {
+        read_flat::check(&spec, fields.at())?;
+    }
+    Ok(spec)
 }
 
 /// An empty text, such as that of a variable that is not set, is no start.
@@ -119,14 +148,14 @@ fn key(node: Node) -> Result<KeySpec, Fault> {
 }
 
 /// The name of a field that is written: one name, that nothing else has.
-fn member(node: Node, what: &str) -> Result<String, Fault> {
+pub(super) fn member(node: Node, what: &str) -> Result<String, Fault> {
     let at = node.at;
     let name = cursor::text(node, what)?;
     check_member(&name, at, what)?;
     Ok(name)
 }
 
-fn check_member(name: &str, at: super::error::Place, what: &str) -> Result<(), Fault> {
+pub(super) fn check_member(name: &str, at: super::error::Place, what: &str) -> Result<(), Fault> {
     let bad = |summary: String| Fault::new(ErrorKind::BadValue, at, summary);
     if name.is_empty() || name.contains('.') || name.contains(char::is_whitespace) {
         return Err(bad(format!("{what}: `{name}` can't be the name of a field"))
@@ -139,7 +168,7 @@ fn check_member(name: &str, at: super::error::Place, what: &str) -> Result<(), F
 }
 
 /// Named entries, at least one, each with a name that can be a field's.
-fn entries(node: Node, what: &str) -> Result<Vec<(Key, Node)>, Fault> {
+pub(super) fn entries(node: Node, what: &str) -> Result<Vec<(Key, Node)>, Fault> {
     let at = node.at;
     let entries = cursor::mapping(node, what)?;
     if entries.is_empty() {
@@ -152,34 +181,58 @@ fn entries(node: Node, what: &str) -> Result<Vec<(Key, Node)>, Fault> {
     Ok(entries)
 }
 
-fn sources(node: Node, scope: &Scope) -> Result<Vec<RollupSource>, Fault> {
-    let source = |(key, node): (Key, Node)| {
-        if matches!(key.name.as_str(), "id" | "label") {
-            let summary = format!("`{}` can't be the name of a source", key.name);
-            return Err(Fault::new(ErrorKind::BadValue, key.at, summary)
-                .hint("each value of a dimension is written with an `id` and a `label`"));
-        }
-        let mut fields = Fields::open(node, "a source", &["index", "date", "query", "metrics"])?;
-        let index = fields.need("index")?;
-        let at = index.at;
-        let index = read::filled(index, "`index`", &scope.vars)?;
-        if index.is_empty() || index.contains(['/', '?', '#', ' ', '"', ',']) {
-            let summary = format!("`{index}` isn't an index, alias or pattern");
-            return Err(Fault::new(ErrorKind::BadValue, at, summary)
-                .hint("one name, in which `*` stands for anything"));
-        }
+/// What is counted, and where it comes from.
+#[derive(Default)]
+pub(super) struct Counted {
+    pub(super) sources: Vec<RollupSource>,
+    pub(super) feeds: Vec<Feed>,
+    pub(super) entities: Option<super::Entities>,
+}
+
+fn sources(node: Node, flat: bool, scope: &Scope) -> Result<Counted, Fault> {
+    let mut counted = Counted::default();
+    for (key, node) in entries(node, "`sources`")? {
+        check_source(&key.name, key.at)?;
+        let known = ["index", "date", "query", "metrics", "copy"];
+        let known = if flat { &known[..] } else { &known[..4] };
+        let mut fields = Fields::open(node, "a source", known)?;
+        let index = index(fields.need("index")?, scope)?;
         let date = cursor::path(fields.need("date")?, "`date`", Lists::Refused)?;
         let query = fields.take("query");
         let query = query.map(|node| json_object(&node, "`query`")).transpose()?;
         let metrics = entries(fields.need("metrics")?, "`metrics`")?;
-        let metrics = metrics.into_iter().map(|(key, node)| Ok((key.name, metric(node)?)));
+        let metrics = metrics.into_iter().map(|(key, node)| metric(key.name, node));
         let metrics = metrics.collect::<Result<_, Fault>>()?;
-        Ok(RollupSource { name: key.name, index, date, query, metrics })
-    };
-    entries(node, "`sources`")?.into_iter().map(source).collect()
+        let copy = fields.take("copy").map(read_flat::copy).transpose()?;
+        let copy = copy.unwrap_or_default();
+        let role = Role::Counted(counted.sources.len());
+        counted.feeds.push(Feed { name: key.name.clone(), index, date, query, role });
+        counted.sources.push(RollupSource { name: key.name, metrics, copy });
+    }
+    Ok(counted)
 }
 
-fn json_object(node: &Node, what: &str) -> Result<Json, Fault> {
+pub(super) fn check_source(name: &str, at: super::error::Place) -> Result<(), Fault> {
+    if matches!(name, "id" | "label") {
+        let summary = format!("`{name}` can't be the name of a source");
+        return Err(Fault::new(ErrorKind::BadValue, at, summary)
+            .hint("each value of a dimension is written with an `id` and a `label`"));
+    }
+    Ok(())
+}
+
+pub(super) fn index(node: Node, scope: &Scope) -> Result<String, Fault> {
+    let at = node.at;
+    let index = read::filled(node, "`index`", &scope.vars)?;
+    if index.is_empty() || index.contains(['/', '?', '#', ' ', '"', ',']) {
+        let summary = format!("`{index}` isn't an index, alias or pattern");
+        return Err(Fault::new(ErrorKind::BadValue, at, summary)
+            .hint("one name, in which `*` stands for anything"));
+    }
+    Ok(index)
+}
+
+pub(super) fn json_object(node: &Node, what: &str) -> Result<Json, Fault> {
     if matches!(node.value, Value::Map(_)) {
         return cursor::json(node, what);
     }
@@ -188,24 +241,59 @@ fn json_object(node: &Node, what: &str) -> Result<Json, Fault> {
         .hint("a query as the engines write it: `query: { term: { is_robot: false } }`"))
 }
 
-fn metric(node: Node) -> Result<Metric, Fault> {
+pub(super) fn metric(name: String, node: Node) -> Result<NamedMetric, Fault> {
     if !matches!(node.value, Value::Map(_)) {
-        return cursor::choice(node, "a metric", &[("count", ())]).map(|()| Metric::Count);
+        cursor::choice(node, "a metric", &[("count", ())])?;
+        return Ok(NamedMetric { name, metric: Metric::Count, when: None });
     }
-    let mut fields = Fields::open(node, "a metric", &["unique", "sum"])?;
+    let mut fields = Fields::open(node, "a metric", &["unique", "sum", "where", "unless"])?;
     let path = |node| cursor::path(node, "the field of a metric", Lists::Allowed);
-    match (fields.take("unique"), fields.take("sum")) {
-        (Some(node), None) => Ok(Metric::Unique(path(node)?)),
-        (None, Some(node)) => Ok(Metric::Sum(path(node)?)),
-        _ => Err(Fault::new(ErrorKind::BadValue, fields.at(), "a metric is one number")
-            .hint("`count`, `{ unique: FIELD }` or `{ sum: FIELD }`")),
-    }
+    let when = match (fields.take("where"), fields.take("unless")) {
+        (None, None) => None,
+        (Some(node), None) => Some(when(node, true)?),
+        (None, Some(node)) => Some(when(node, false)?),
+        _ => {
+            return Err(Fault::new(ErrorKind::BadValue, fields.at(), "`where` and `unless`")
+                .hint("a metric has one of them, with one field"));
+        }
+    };
+    let metric = match (fields.take("unique"), fields.take("sum")) {
+        (Some(node), None) => Metric::Unique(path(node)?),
+        (None, Some(node)) => Metric::Sum(path(node)?),
+        (None, None) if when.is_some() => Metric::Count,
+        _ => {
+            return Err(Fault::new(ErrorKind::BadValue, fields.at(), "a metric is one number")
+                .hint("`count`, `{ unique: FIELD }`, `{ sum: FIELD }` or `{ where: { FIELD: VALUE } }`"));
+        }
+    };
+    Ok(NamedMetric { name, metric, when })
+}
+
+fn when(node: Node, wanted: bool) -> Result<When, Fault> {
+    let at = node.at;
+    let bad = || {
+        Fault::new(ErrorKind::BadValue, at, "a condition is one field with one value")
+            .hint("for example `where: { files.enabled: true }`")
+    };
+    let mut entries = cursor::mapping(node, "a condition")?;
+    let (Some((key, value)), true) = (entries.pop(), entries.is_empty()) else { return Err(bad()) };
+    let field = cursor::parse_path(&key.name, key.at, "the field of a condition", Lists::Allowed)?;
+    let value = match cursor::constant(&value, "the value of a condition")? {
+        serde_json::Value::String(text) => text,
+        value @ (serde_json::Value::Bool(_) | serde_json::Value::Number(_)) => value.to_string(),
+        _ => return Err(bad()),
+    };
+    Ok(When { field, value, wanted })
 }
 
 fn dimensions(node: Node) -> Result<Vec<Dimension>, Fault> {
     let relative = |node: Node, what| cursor::path(node, what, Lists::Allowed);
+    let each = |node: Node, what| match node.value {
+        Value::List(_) => cursor::paths(node, what, Lists::Allowed),
+        _ => Ok(vec![relative(node, what)?]),
+    };
     let dimension = |(key, node): (Key, Node)| {
-        let plain = |each: Path| Dimension {
+        let plain = |each: Vec<Path>| Dimension {
             name: key.name.clone(),
             each,
             id: None,
@@ -213,10 +301,10 @@ fn dimensions(node: Node) -> Result<Vec<Dimension>, Fault> {
             top: None,
         };
         if !matches!(node.value, Value::Map(_)) {
-            return Ok(plain(relative(node, "a dimension")?));
+            return Ok(plain(each(node, "a dimension")?));
         }
         let mut fields = Fields::open(node, "a dimension", &["each", "id", "label", "top"])?;
-        let mut dimension = plain(relative(fields.need("each")?, "`each`")?);
+        let mut dimension = plain(each(fields.need("each")?, "`each`")?);
         dimension.id = fields.take("id").map(|node| relative(node, "`id`")).transpose()?;
         let label = fields.take("label");
         if let (Some(node), None) = (&label, &dimension.id) {
@@ -231,12 +319,12 @@ fn dimensions(node: Node) -> Result<Vec<Dimension>, Fault> {
     entries(node, "`dimensions`")?.into_iter().map(dimension).collect()
 }
 
-fn output(node: Node, what: &'static str, scope: &Scope) -> Result<Output, Fault> {
+fn output(node: Node, what: &'static str, of_source: bool, scope: &Scope) -> Result<Output, Fault> {
     let mut fields = Fields::open(node, what, &["index", "template", "bookmark"])?;
     let wanted = fields.need("index")?;
     let at = wanted.at;
     let index = read::template(wanted, "`index`", scope)?;
-    if index.holes().any(|hole| hole == super::name::SOURCE) {
+    if !of_source && index.holes().any(|hole| hole == super::name::SOURCE) {
         return Err(Fault::new(ErrorKind::Capture, at, "`{source}` means nothing here")
             .hint("`{year}`, `{month}` and `{day}` of the period can be in the name"));
     }

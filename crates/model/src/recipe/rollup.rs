@@ -28,8 +28,15 @@ pub struct RollupSpec {
     pub start: Option<PeriodStart>,
     /// What there is a document for in each period.
     pub key: KeySpec,
-    /// What is counted; at least one.
+    /// What is counted; at least one. Where entities are, what is added and what is removed.
     pub sources: Vec<RollupSource>,
+    /// Where the documents come from.
+    pub feeds: Vec<Feed>,
+    /// What comes and goes, where that is what is counted.
+    pub entities: Option<Entities>,
+    /// Whether there is one plain document for each source, period and key that something was counted of,
+    /// and none for others.
+    pub flat: bool,
     /// What it is broken down by.
     pub dimensions: Vec<Dimension>,
     /// Where what each period adds is written.
@@ -51,10 +58,21 @@ pub struct KeySpec {
     pub all: Option<String>,
 }
 
-/// Documents that are counted.
+/// Numbers of one kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RollupSource {
     /// Its name in what is written.
+    pub name: String,
+    /// Its numbers, in order; at least one.
+    pub metrics: Vec<NamedMetric>,
+    /// Fields that are taken over from the latest document; of flat roll-ups only.
+    pub copy: Vec<String>,
+}
+
+/// An index whose documents say what happened when.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feed {
+    /// Its name, which no other has.
     pub name: String,
     /// The index, alias or pattern.
     pub index: String,
@@ -62,11 +80,75 @@ pub struct RollupSource {
     pub date: Path,
     /// A query that documents must match.
     pub query: Option<Json>,
-    /// Its numbers, with their names, in order; at least one.
-    pub metrics: Vec<(String, Metric)>,
+    /// What its documents mean.
+    pub role: Role,
 }
 
-/// A number.
+/// What the documents of a feed mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Each counts, in the source with this number.
+    Counted(usize),
+    /// Entities, at the time at which each begins.
+    From,
+    /// Entities, at the time at which each ends.
+    Until,
+    /// Changes of membership.
+    Change,
+}
+
+/// Things that begin, end, and are members of what the keys stand for, now and then. What they are is
+/// counted where they come (source 0) and where they go (source 1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entities {
+    /// The field that tells one from another.
+    pub id: Path,
+    /// When one begins.
+    pub from: Path,
+    /// When one ends, and is a member of nothing any more.
+    pub until: Option<Path>,
+    /// Of what they are members; nothing but the key of everything without it.
+    pub members: Option<Members>,
+}
+
+/// How a change of membership is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Members {
+    /// The field with the entity's id.
+    pub entity: Path,
+    /// The field with the key.
+    pub key: Path,
+    /// The field that says what happened.
+    pub change: Path,
+    /// Its value where the entity becomes a member.
+    pub added: String,
+    /// Its value where it is one no more.
+    pub removed: String,
+}
+
+/// A number, its name, and which documents it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedMetric {
+    /// Its name in what is written; of entities also `GROUP.NAME`.
+    pub name: String,
+    /// What is counted.
+    pub metric: Metric,
+    /// Which documents count; all without it.
+    pub when: Option<When>,
+}
+
+/// Something that a document must fulfil.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct When {
+    /// The field.
+    pub field: Path,
+    /// One of its values, as text.
+    pub value: String,
+    /// Whether it must have the value, or must not.
+    pub wanted: bool,
+}
+
+/// What is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Metric {
     /// How many documents.
@@ -82,8 +164,8 @@ pub enum Metric {
 pub struct Dimension {
     /// Its name in what is written.
     pub name: String,
-    /// The field whose values they are: texts, objects, or lists of them.
-    pub each: Path,
+    /// The fields whose values they are: texts, objects, or lists of them; at least one.
+    pub each: Vec<Path>,
     /// Where values are objects, the member that tells them apart.
     pub id: Option<Path>,
     /// Where values are objects, the member that names them.

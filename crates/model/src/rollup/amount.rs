@@ -1,7 +1,7 @@
 //! Exact amounts: sums that do not depend on the order in which they are added up.
 
 use std::iter::Sum;
-use std::ops::{Add, AddAssign};
+use std::ops::{Add, AddAssign, Sub};
 
 use serde_json::Value;
 
@@ -49,6 +49,14 @@ impl Add for Amount {
 
     fn add(self, other: Amount) -> Amount {
         Amount(self.0.saturating_add(other.0))
+    }
+}
+
+impl Sub for Amount {
+    type Output = Amount;
+
+    fn sub(self, other: Amount) -> Amount {
+        Amount(self.0.saturating_sub(other.0))
     }
 }
 

@@ -36,7 +36,17 @@ impl Coverage {
         firsts: &Firsts,
         there: &BTreeMap<PeriodStart, u64>,
     ) -> Coverage {
-        let short = missing(period, span, firsts, there);
+        Coverage::of(period, span, missing(period, span, firsts, there), there)
+    }
+
+    /// As [`Coverage::new`], where somebody else knows which periods fall `short`.
+    #[must_use]
+    pub fn of(
+        period: Period,
+        span: Span,
+        short: BTreeSet<PeriodStart>,
+        there: &BTreeMap<PeriodStart, u64>,
+    ) -> Coverage {
         let empty = short.iter().copied().filter(|at| !there.contains_key(at)).collect();
         Coverage { period, span, short, empty }
     }

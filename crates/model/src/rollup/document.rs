@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::amount::Amount;
 use super::period::{PeriodStart, iso};
-use super::tally::{Cells, Group, Label, Tally};
+use super::shape::{Place, Shape};
+use super::tally::{Group, Label, Tally};
 use crate::recipe::{Dimension, RollupSpec};
 
 /// A stored delta that is not as this recipe writes it.
@@ -18,6 +19,9 @@ pub struct OddDelta {
     /// What it lacks.
     pub what: String,
 }
+
+/// The field that says which period a document of a flat roll-up is about.
+pub const FLAT_DATE: &str = "timestamp";
 
 /// Writes and reads the documents of one recipe. What it writes is a function of recipe, period, key and
 /// numbers: no clock, so that the same documents give the same bytes.
@@ -35,33 +39,61 @@ impl Layout<'_> {
     #[must_use]
     pub fn delta(self, at: PeriodStart, key: &str, tally: &Tally) -> Value {
         let lists = self.0.dimensions.iter().zip(self.groups(tally));
-        let subcounts = lists.map(|(of, groups)| (of.name.clone(), self.list(of, groups.iter())));
-        json!({
+        let subcounts =
+            lists.map(|(of, groups)| (of.name.clone(), self.list(of, Shape::Delta, groups.iter())));
+        let last = self.0.period.last_second(at);
+        let mut delta = json!({
             self.0.key.name.as_str(): key,
             "period_start": iso(at.0),
-            "period_end": self.0.period.last_second(at),
-            "timestamp": self.0.period.last_second(at),
-            "totals": self.cells(&tally.totals),
+            "period_end": last,
+            "timestamp": last,
             "subcounts": subcounts.collect::<Map<_, _>>(),
-        })
+        });
+        if self.0.entities.is_some() {
+            delta["updated_timestamp"] = json!(last);
+        }
+        Shape::Delta.write(self.0, Place::Totals, &tally.totals, &mut delta);
+        delta
     }
 
     /// What all periods up to this one add up to.
     #[must_use]
     pub fn snapshot(self, at: PeriodStart, key: &str, sum: &Tally) -> Value {
         let lists = self.0.dimensions.iter().zip(self.groups(sum));
-        let subcounts = lists.map(|(of, groups)| match of.top {
-            None => (of.name.clone(), self.list(of, groups.iter())),
-            Some(most) => (of.name.clone(), self.tops(of, groups, most)),
+        let subcounts = lists.map(|(of, groups)| match (of.top, &self.0.entities) {
+            (None, None) => (of.name.clone(), self.list(of, Shape::Snapshot, groups.iter())),
+            (Some(most), None) => (of.name.clone(), self.tops(of, groups, most)),
+            (most, Some(_)) => (of.name.clone(), self.present(of, groups, most)),
         });
-        json!({
+        let last = self.0.period.last_second(at);
+        let mut snapshot = json!({
             self.0.key.name.as_str(): key,
             "snapshot_date": iso(at.0),
-            "timestamp": self.0.period.last_second(at),
-            "updated_timestamp": self.0.period.last_second(at),
-            "totals": self.cells(&sum.totals),
+            "timestamp": last,
+            "updated_timestamp": last,
             "subcounts": subcounts.collect::<Map<_, _>>(),
-        })
+        });
+        Shape::Snapshot.write(self.0, Place::Totals, &sum.totals, &mut snapshot);
+        snapshot
+    }
+
+    /// What a period has of one source, where there is anything: the document of a flat roll-up.
+    #[must_use]
+    pub fn flat(self, at: PeriodStart, key: &str, source: usize, tally: &Tally) -> Option<Value> {
+        let copied = tally.copied.get(source)?.as_ref()?;
+        let mut document = json!({
+            self.0.key.name.as_str(): key,
+            FLAT_DATE: iso(at.0),
+            "updated_timestamp": self.0.period.last_second(at),
+        });
+        for (number, metric) in self.0.sources.get(source)?.metrics.iter().enumerate() {
+            let amount = tally.totals.get(source).and_then(|row| row.get(number));
+            document[metric.name.as_str()] = amount.copied().unwrap_or_default().to_json();
+        }
+        for (name, value) in copied.value.as_object().into_iter().flatten() {
+            document[name.as_str()] = value.clone();
+        }
+        Some(document)
     }
 
     /// Reads a delta back: its period, its key and its numbers.
@@ -74,7 +106,7 @@ impl Layout<'_> {
         let start = delta["period_start"].as_str().and_then(|text| spec.period.parse(text));
         let at = start.ok_or_else(|| odd("period_start"))?;
         let key = delta[spec.key.name.as_str()].as_str().ok_or_else(|| odd(&spec.key.name))?;
-        let totals = self.read_cells(&delta["totals"]).ok_or_else(|| odd("totals"))?;
+        let totals = Shape::read(spec, Place::Totals, delta).ok_or_else(|| odd("totals"))?;
         let mut groups = Vec::new();
         for of in &spec.dimensions {
             let list = delta["subcounts"][of.name.as_str()].as_array();
@@ -82,12 +114,12 @@ impl Layout<'_> {
                 let id = entry["id"].as_str()?.to_owned();
                 let label = entry.get("label").filter(|_| of.label.is_some());
                 let label = label.map(|value| Label { at_ms: at.0, value: value.clone() });
-                Some((id, Group { label, cells: self.read_cells(entry)? }))
+                Some((id, Group { label, cells: Shape::read(spec, Place::Group, entry)? }))
             };
             let read = list.and_then(|list| list.iter().map(group).collect::<Option<_>>());
             groups.push(read.ok_or_else(|| odd(&format!("subcounts.{}", of.name)))?);
         }
-        Ok((at, key.to_owned(), Tally { totals, groups }))
+        Ok((at, key.to_owned(), Tally { copied: Vec::new(), totals, groups }))
     }
 
     /// The groups of every dimension, also where nothing was counted.
@@ -99,21 +131,22 @@ impl Layout<'_> {
     fn list<'g>(
         self,
         of: &Dimension,
+        shape: Shape,
         groups: impl Iterator<Item = (&'g String, &'g Group)>,
     ) -> Value {
-        groups.map(|(id, group)| self.entry(of, id, group)).collect()
+        groups.map(|(id, group)| self.entry(of, shape, id, group)).collect()
     }
 
-    fn entry(self, of: &Dimension, id: &str, group: &Group) -> Value {
-        let mut entry = self.cells(&group.cells);
-        entry.insert("id".to_owned(), json!(id));
+    fn entry(self, of: &Dimension, shape: Shape, id: &str, group: &Group) -> Value {
+        let mut entry = json!({ "id": id });
         match (&of.label, &group.label) {
-            (None, _) => entry.insert("label".to_owned(), json!(id)),
-            (Some(_), Some(label)) => entry.insert("label".to_owned(), label.value.clone()),
+            (None, _) => entry["label"] = json!(id),
+            (Some(_), Some(label)) => entry["label"] = label.value.clone(),
             // Nothing says what it is called; an invented name could have a shape that is refused.
-            (Some(_), None) => None,
-        };
-        Value::Object(entry)
+            (Some(_), None) => {}
+        }
+        shape.write(self.0, Place::Group, &group.cells, &mut entry);
+        entry
     }
 
     /// For each source the values with the most of its first metric, the rest left out.
@@ -121,38 +154,30 @@ impl Layout<'_> {
         let top = |source: usize| {
             let first =
                 |group: &Group| group.cells.get(source).and_then(|cells| cells.first().copied());
-            let mut ranked: Vec<_> = groups
-                .iter()
-                .filter(|(_, group)| first(group).is_some_and(|amount| amount > Amount::ZERO))
-                .collect();
-            ranked.sort_by(|(a, one), (b, other)| first(other).cmp(&first(one)).then(a.cmp(b)));
-            ranked.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-            self.list(of, ranked.into_iter())
+            self.most(of, groups, |group| first(group).unwrap_or_default(), Some(most))
         };
         let sources = self.0.sources.iter().enumerate();
         Value::Object(sources.map(|(n, of)| (format!("by_{}", of.name), top(n))).collect())
     }
 
-    /// Every metric of every source, zero where nothing was counted.
-    fn cells(self, cells: &Cells) -> Map<String, Value> {
-        let amount = |source: usize, metric: usize| {
-            let row = cells.get(source);
-            row.and_then(|row| row.get(metric)).copied().unwrap_or_default().to_json()
-        };
-        let of_source = |(n, source): (usize, &crate::recipe::RollupSource)| {
-            let metrics = source.metrics.iter().enumerate();
-            let row: Map<_, _> =
-                metrics.map(|(m, (name, _))| (name.clone(), amount(n, m))).collect();
-            (source.name.clone(), Value::Object(row))
-        };
-        self.0.sources.iter().enumerate().map(of_source).collect()
+    /// The values of which there is something now; the most of them first where some are left out.
+    fn present(self, of: &Dimension, groups: &BTreeMap<String, Group>, most: Option<u32>) -> Value {
+        self.most(of, groups, |group| Shape::rank(self.0, &group.cells), most)
     }
 
-    fn read_cells(self, value: &Value) -> Option<Cells> {
-        let row = |source: &crate::recipe::RollupSource| {
-            let row = value.get(source.name.as_str())?;
-            source.metrics.iter().map(|(name, _)| Amount::of(row.get(name.as_str())?)).collect()
-        };
-        self.0.sources.iter().map(row).collect()
+    fn most(
+        self,
+        of: &Dimension,
+        groups: &BTreeMap<String, Group>,
+        rank: impl Fn(&Group) -> Amount,
+        most: Option<u32>,
+    ) -> Value {
+        let mut ranked: Vec<_> =
+            groups.iter().filter(|(_, group)| rank(group) > Amount::ZERO).collect();
+        if let Some(most) = most {
+            ranked.sort_by(|(a, one), (b, other)| rank(other).cmp(&rank(one)).then(a.cmp(b)));
+            ranked.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        }
+        self.list(of, Shape::Snapshot, ranked.into_iter())
     }
 }

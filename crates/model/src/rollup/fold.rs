@@ -2,7 +2,8 @@
 //!
 //! Counting distinct values exactly means keeping them. What is kept is counted ([`Fold::held`]), so that
 //! a caller can give up and read the same documents again in several [`Share`]s: each keeps only its part of
-//! the values, and the tallies of all shares add up to the whole.
+//! the values, and the tallies of all shares add up to the whole. Of a flat roll-up, whose keys are many, each
+//! keeps only its part of the keys, and those whole.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -13,7 +14,10 @@ use super::amount::Amount;
 use super::period::PeriodStart;
 use super::tally::{Group, Label, Tally};
 use super::value::{text, values};
-use crate::recipe::{Dimension, Metric, Path, RollupSource, RollupSpec};
+use crate::recipe::{Dimension, Metric, NamedMetric, Path, RollupSource, RollupSpec, When};
+
+/// What a key takes, in distinct values.
+const KEY: usize = 20;
 
 /// Which part of the distinct values is kept: the `nth` (from 0) of `of`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,12 @@ pub struct Share {
 impl Share {
     /// Everything at once.
     pub const WHOLE: Share = Share { nth: 0, of: 1 };
+
+    /// Whether this is part of it.
+    #[must_use]
+    pub fn has_text(self, text: &str) -> bool {
+        self.has(xxh3_128(text.as_bytes()))
+    }
 
     fn has(self, hash: u128) -> bool {
         hash % u128::from(self.of.max(1)) == u128::from(self.nth)
@@ -64,6 +74,7 @@ pub struct Fold<'s> {
 
 #[derive(Debug, Default)]
 struct KeyFold {
+    copied: Vec<Option<Label>>,
     totals: Vec<Vec<State>>,
     groups: Vec<BTreeMap<String, GroupFold>>,
 }
@@ -104,15 +115,44 @@ impl<'s> Fold<'s> {
     /// # Errors
     /// [`OddDocument`]; nothing was counted then.
     pub fn add(&mut self, source: usize, at_ms: i64, document: &Value) -> Result<(), OddDocument> {
+        let mut keys = keys(self.spec, document)?;
+        if self.spec.flat {
+            keys.retain(|key| self.share.has_text(key));
+            if keys.is_empty() {
+                return Ok(());
+            }
+        }
+        self.add_for(source, at_ms, keys, document)
+    }
+
+    /// Counts a document for these keys, whatever it says of them.
+    ///
+    /// # Errors
+    /// [`OddDocument`]; nothing was counted then.
+    pub fn add_for(
+        &mut self,
+        source: usize,
+        at_ms: i64,
+        keys: BTreeSet<String>,
+        document: &Value,
+    ) -> Result<(), OddDocument> {
         let spec = self.spec;
         let Some(from) = spec.sources.get(source) else { return Ok(()) };
-        let keys = keys(spec, document)?;
         let dimensions: Vec<_> =
             spec.dimensions.iter().map(|of| ids(of, at_ms, document)).collect::<Result<_, _>>()?;
         let pieces = self.pieces(from, document)?;
+        let copied = spec.flat.then(|| Label { at_ms, value: copied(from, document) });
         let period = self.periods.entry(spec.period.of(at_ms)).or_default();
         for key in keys {
-            let fold = period.entry(key).or_default();
+            let fold = period.entry(key).or_insert_with(|| {
+                self.held += KEY;
+                KeyFold::default()
+            });
+            if let Some(copied) = &copied {
+                fold.copied.resize(spec.sources.len(), None);
+                let kept = &mut fold.copied[source];
+                *kept = Label::later(kept.take(), Some(copied.clone()));
+            }
             self.held += apply(&mut fold.totals, spec, source, &pieces);
             fold.groups.resize_with(spec.dimensions.len(), BTreeMap::new);
             for (groups, ids) in fold.groups.iter_mut().zip(&dimensions) {
@@ -134,9 +174,12 @@ impl<'s> Fold<'s> {
         source: &RollupSource,
         document: &Value,
     ) -> Result<Vec<Piece>, OddDocument> {
-        let counts = self.share.nth == 0;
-        let piece = |(_, metric): &(String, Metric)| {
-            Ok(match metric {
+        let counts = self.share.nth == 0 || self.spec.flat;
+        let piece = |of: &NamedMetric| {
+            let fulfils = of.when.as_ref().is_none_or(|when| fulfils(document, when));
+            Ok(match &of.metric {
+                Metric::Unique(_) if !fulfils => Piece::Values(Vec::new()),
+                Metric::Count | Metric::Sum(_) if !fulfils => Piece::Amount(Amount::ZERO),
                 Metric::Count => Piece::Amount(Amount::count(u64::from(counts))),
                 Metric::Sum(path) => {
                     let sum = sum(document, path)?;
@@ -154,7 +197,7 @@ impl<'s> Fold<'s> {
         for value in values(document, path) {
             let text = text(value).ok_or_else(|| members(path))?;
             let hash = xxh3_128(text.as_bytes());
-            if self.share.has(hash) {
+            if self.spec.flat || self.share.has(hash) {
                 let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
                 numbers.push(*self.names.entry(hash).or_insert(next));
             }
@@ -179,6 +222,7 @@ impl KeyFold {
         };
         let groups = self.groups.into_iter();
         Tally {
+            copied: self.copied,
             totals: amounts(self.totals),
             groups: groups.map(|groups| groups.into_iter().map(group).collect()).collect(),
         }
@@ -196,7 +240,7 @@ fn amounts(cells: Vec<Vec<State>>) -> Vec<Vec<Amount>> {
 /// Adds a document's pieces to the cells of its source; how many values were new.
 fn apply(cells: &mut Vec<Vec<State>>, spec: &RollupSpec, source: usize, pieces: &[Piece]) -> usize {
     if cells.is_empty() {
-        let state = |(_, metric): &(String, Metric)| match metric {
+        let state = |of: &NamedMetric| match of.metric {
             Metric::Unique(_) => State::Distinct(HashSet::new()),
             Metric::Count | Metric::Sum(_) => State::Amount(Amount::ZERO),
         };
@@ -234,9 +278,11 @@ fn ids(
     document: &Value,
 ) -> Result<BTreeMap<String, Option<Label>>, OddDocument> {
     let mut found = BTreeMap::new();
-    for value in values(document, &of.each) {
+    for (each, value) in
+        of.each.iter().flat_map(|each| values(document, each).into_iter().map(move |v| (each, v)))
+    {
         let id = match &of.id {
-            None => Some(text(value).ok_or_else(|| members(&of.each))?),
+            None => Some(text(value).ok_or_else(|| members(each))?),
             Some(id) => match values(value, id).first() {
                 None => None,
                 Some(member) => Some(text(member).ok_or_else(|| members(id))?),
@@ -251,6 +297,17 @@ fn ids(
         }
     }
     Ok(found)
+}
+
+/// The fields that are taken over, as far as they are there.
+fn copied(from: &RollupSource, document: &Value) -> Value {
+    let field = |name: &String| Some((name.clone(), document.get(name)?.clone()));
+    Value::Object(from.copy.iter().filter_map(field).collect())
+}
+
+fn fulfils(document: &Value, when: &When) -> bool {
+    let is_it = |value: &&Value| text(value).is_some_and(|text| text == when.value);
+    values(document, &when.field).iter().any(is_it) == when.wanted
 }
 
 fn sum(document: &Value, path: &Path) -> Result<Amount, OddDocument> {

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | period | [`Period`], [`PeriodStart`] |
 //! | what the documents of some periods add up to, while they are read | [`Fold`] |
+//! | when something came and went | [`Life`], [`Change`], [`Turn`] |
 //! | the numbers of one key | [`Tally`], [`Amount`] |
 //! | what is known of a source index | [`Ledger`], [`Look`] |
 //! | what is to be done, and what cannot be | [`work`](fn@work::work) |
@@ -20,7 +21,9 @@ mod fold;
 mod ledger;
 mod mapping;
 mod period;
+mod shape;
 mod tally;
+mod turn;
 mod value;
 pub mod work;
 
@@ -29,9 +32,10 @@ mod tests;
 
 pub use amount::Amount;
 pub use coverage::{Coverage, Gap};
-pub use document::{Layout, OddDelta};
+pub use document::{FLAT_DATE, Layout, OddDelta};
 pub use fold::{Fold, OddDocument, Share};
 pub use ledger::{Ledger, Look, ShardMark};
-pub use mapping::mapping;
+pub use mapping::{flat_mapping, mapping};
 pub use period::{Period, PeriodStart, iso};
 pub use tally::{Label, Tally};
+pub use turn::{Cause, Change, Life, Turn};

@@ -30,6 +30,8 @@ pub struct Group {
 /// The numbers of one key.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
+    /// By source, what the latest document says in the fields that are taken over. Of flat roll-ups only.
+    pub copied: Vec<Option<Label>>,
     /// In all.
     pub totals: Cells,
     /// By dimension, in the order of the recipe, and by value.
@@ -54,6 +56,10 @@ impl Tally {
     /// Adds another one, of the same recipe.
     pub fn add(&mut self, other: Tally) {
         add_cells(&mut self.totals, &other.totals);
+        self.copied.resize(self.copied.len().max(other.copied.len()), None);
+        for (ours, theirs) in self.copied.iter_mut().zip(other.copied) {
+            *ours = Label::later(ours.take(), theirs);
+        }
         if self.groups.len() < other.groups.len() {
             self.groups.resize_with(other.groups.len(), BTreeMap::new);
         }

@@ -4,6 +4,7 @@
 //! twice), so it refuses less than [`Recipe::parse`](super::Recipe::parse), and never more. Tests hold its
 //! keys and words against what the reader itself says it knows.
 
+mod rollup;
 mod sections;
 mod steps;
 mod words;
@@ -13,26 +14,20 @@ pub(super) mod tests;
 
 use serde_json::{Value, json};
 
+pub use rollup::rollup_schema;
 use words::{any_text, env, integer, keyed, of, one_of};
 
 /// The JSON Schema (draft 2020-12) of the recipe language, version 1.
 #[must_use]
 pub fn schema() -> Value {
+    let [language, name, vars] = head();
     let mut root = keyed(
         "A segue recipe: what is migrated or loaded, what it becomes, and how names are switched.",
         &["segue", "name", "cluster", "source", "target"],
         [
-            ("segue", one_of("Version of the recipe language.", [json!({ "const": 1 }), env()])),
-            (
-                "name",
-                of(
-                    "The migration's name, the key of its journal: another name is another migration. Up to 63 of a-z, 0-9, `_` and `-`, the first a letter or digit; `{x}` is a variable.",
-                    words::spelled(
-                        r"^([a-z0-9]|\{[a-z][a-z0-9_]*\})([a-z0-9_-]|\{[a-z][a-z0-9_]*\})*$",
-                    ),
-                ),
-            ),
-            ("vars", vars()),
+            language,
+            name,
+            vars,
             ("cluster", sections::cluster()),
             (
                 "source",
@@ -77,6 +72,23 @@ pub fn schema() -> Value {
     });
     root["$defs"] = words::definitions();
     root
+}
+
+/// The keys that every recipe begins with.
+fn head() -> [(&'static str, Value); 3] {
+    [
+        ("segue", one_of("Version of the recipe language.", [json!({ "const": 1 }), env()])),
+        (
+            "name",
+            of(
+                "The migration's name, the key of its journal: another name is another migration. Up to 63 of a-z, 0-9, `_` and `-`, the first a letter or digit; `{x}` is a variable.",
+                words::spelled(
+                    r"^([a-z0-9]|\{[a-z][a-z0-9_]*\})([a-z0-9_-]|\{[a-z][a-z0-9_]*\})*$",
+                ),
+            ),
+        ),
+        ("vars", vars()),
+    ]
 }
 
 fn vars() -> Value {

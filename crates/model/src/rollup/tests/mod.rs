@@ -1,5 +1,6 @@
 //! Roll-ups against a straightforward oracle, and ledgers against random histories.
 
+mod entities;
 mod folding;
 mod history;
 
