@@ -6,6 +6,7 @@
 mod event;
 mod figures;
 mod load;
+mod membership;
 mod memory;
 mod pipelines;
 mod process;
@@ -25,6 +26,7 @@ use segue_testkit::Engine;
 
 use figures::Figures;
 use load::Load;
+use membership::Membership;
 use memory::Memory;
 use pipelines::Pipelines;
 use program::Program;
@@ -59,6 +61,8 @@ enum What {
     Memory(Memory),
     /// Rolling up many days and communities.
     Rollup(Rollup),
+    /// Events of membership for many records.
+    Membership(Membership),
 }
 
 /// What is copied.
@@ -92,6 +96,7 @@ fn main() -> anyhow::Result<()> {
         What::Load(wanted) => load::measure(&segue, wanted, &engine),
         What::Memory(wanted) => memory::measure(&segue, wanted, &engine),
         What::Rollup(wanted) => rollup::measure(&segue, wanted, &engine),
+        What::Membership(wanted) => membership::measure(&segue, wanted, &engine),
     };
     segue_sandbox::remove(&options, &mut talk)?;
     print!("{}", measured?);

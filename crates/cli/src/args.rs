@@ -83,6 +83,12 @@ pub enum Command {
     /// Rolls documents up by period and key, as a recipe with a `rollup` section says; shows how far that is.
     #[command(subcommand)]
     Rollup(RollupCommand),
+    /// Keeps events of joining and leaving groups, as a recipe with a `membership` section says.
+    #[command(subcommand)]
+    Membership(MembershipCommand),
+    /// Shows the bookmarks that a recipe relies on: those that a roll-up keeps for another application, or
+    /// how far each part of a migration is read.
+    Bookmarks(BookmarksOptions),
     /// Prints the script that lets a shell complete segue's commands and options.
     Completions {
         /// The shell.
@@ -292,6 +298,75 @@ pub struct RollupRunOptions {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum MembershipCommand {
+    /// Writes an event of joining for every member and group that has none; run it as often as you like.
+    Run(MembershipRunOptions),
+    /// Carries single changes out, from lines of JSON; the same ones once more change nothing.
+    Apply(MembershipApplyOptions),
+    /// Shows how many members lack events, and the indices of events; changes nothing.
+    Status(StatusOptions),
+}
+
+#[derive(Debug, Args)]
+pub struct MembershipRunOptions {
+    #[command(flatten)]
+    pub file: RecipeFile,
+    /// Only these members: id=ID and group=GROUP, each as often as needed, and created=2024-01-01..2024-06-30.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub only: Vec<(String, String)>,
+    /// Only look, and say what would be written.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MembershipApplyOptions {
+    #[command(flatten)]
+    pub file: RecipeFile,
+    /// The changes, one JSON object a line; `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    pub changes: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = false)]
+pub struct BookmarksOptions {
+    /// The recipe, a YAML file.
+    pub recipe: PathBuf,
+    /// Sets a variable of the recipe.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair, global = true)]
+    pub set: Vec<(String, String)>,
+    /// Only these bookmarks: name=NAME and key=KEY, each as often as needed; of a migration, the parts with
+    /// this capture.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair, global = true)]
+    pub only: Vec<(String, String)>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Option<BookmarksCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BookmarksCommand {
+    /// Deletes bookmarks of a roll-up: those that --only names, or all. The next run writes them anew.
+    Clear {
+        /// All of them, where nothing is named.
+        #[arg(long, conflicts_with = "only")]
+        all: bool,
+        /// Don't ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use segue_cluster::{Auth, Cluster, ClusterConfig};
-use segue_model::recipe::{AuthRef, ClusterRef, Error as Fault, Recipe, RollupRecipe, SecretRef};
+use segue_model::recipe::{
+    AuthRef, ClusterRef, Error as Fault, MembershipRecipe, Recipe, RollupRecipe, SecretRef,
+};
 use segue_transform::{Error as TransformError, Program};
 
 use crate::args::RecipeFile;
@@ -28,6 +30,16 @@ pub fn load_rollup(file: &RecipeFile) -> anyhow::Result<RollupRecipe> {
 /// Whether the file is the recipe of a roll-up, right or wrong.
 pub fn is_rollup(file: &RecipeFile) -> bool {
     std::fs::read_to_string(&file.recipe).is_ok_and(|text| RollupRecipe::is_meant(&text))
+}
+
+/// Reads and checks the recipe of a membership.
+pub fn load_membership(file: &RecipeFile) -> anyhow::Result<MembershipRecipe> {
+    read(file, MembershipRecipe::parse)
+}
+
+/// Whether the file is the recipe of a membership, right or wrong.
+pub fn is_membership(file: &RecipeFile) -> bool {
+    std::fs::read_to_string(&file.recipe).is_ok_and(|text| MembershipRecipe::is_meant(&text))
 }
 
 /// Reads and checks the recipe, and fills everything in.

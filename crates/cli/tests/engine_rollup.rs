@@ -291,3 +291,47 @@ fn migrated_events_are_counted_like_those_that_came_enriched() {
     assert_eq!((&report["held"], &report["periods"]), (&json!([]), &json!(1)), "{report}");
     library::assert_the_day(&engine, &prefix, C);
 }
+
+#[test]
+fn bookmarks_are_shown_and_only_the_named_ones_cleared() {
+    let engine = Engine::get();
+    let prefix = engine.prefix("rollupmarks");
+    let events = Events::enriched(&engine, &prefix, "2025-06");
+    month(&events);
+    let recipe = Recipe::usage_rollup(&engine, &prefix);
+    recipe.rollup("run", &["--to", "2025-06-20"], 0);
+    let index = prefix.name("stats-bookmarks-community");
+    let foreign = json!({ "date": "2020-01-01", "aggregation_type": "other", "community_id": C });
+    engine.json.put(&format!("/{index}/_doc/other_{C}?refresh=true"), &foreign);
+    let shown = |more: &[&str]| {
+        let shown = recipe.command("bookmarks", &["--json"]).args(more).run().expect(0).json();
+        shown["bookmarks"].as_array().unwrap().clone()
+    };
+    assert_eq!(shown(&[]).len(), 4, "two kinds of two keys, and nobody else's");
+    assert_eq!(shown(&["--only", "key=global"])[0]["date"], "2025-06-20T00:00:00");
+
+    // Nobody confirms, and nobody says which.
+    let only = ["--only", &format!("key={C}"), "--only", "name=community-usage-delta-agg"];
+    let clear = |more: &[&str]| recipe.command("bookmarks", &["clear"]).args(more).run();
+    let ended = clear(&only).expect(2);
+    assert!(ended.stderr.contains("give --yes"), "{}", ended.stderr);
+    clear(&["--yes"]).expect(2);
+    clear(&["--yes", "--only", "month=2025-06"]).expect(2);
+    assert_eq!(shown(&[]).len(), 4);
+
+    let ended = clear(&["--yes", only[0], only[1], only[2], only[3]]).expect(0);
+    assert!(ended.stdout.contains("deleted: 2025-06-20T00:00:00"), "{}", ended.stdout);
+    let left: Vec<_> = shown(&[]).iter().map(|one| one["id"].clone()).collect();
+    let expected = [
+        "community-usage-delta-agg_global".to_owned(),
+        format!("community-usage-snapshot-agg_{C}"),
+        "community-usage-snapshot-agg_global".to_owned(),
+    ];
+    assert_eq!(left, expected);
+    recipe.rollup("run", &["--to", "2025-06-20"], 0);
+    assert_eq!(shown(&[]).len(), 4, "the next run writes them anew");
+    clear(&["--all", "--yes"]).expect(0);
+    assert_eq!(shown(&[]).len(), 0);
+    let other = engine.json.get(&format!("/{index}/_doc/other_{C}"));
+    assert_eq!(other["found"], true, "somebody else's stays");
+}

@@ -2,6 +2,7 @@
 
 pub mod abandon;
 pub mod audit;
+pub mod bookmarks;
 pub mod checkpoint_store;
 pub mod cleanup;
 pub mod cutover;
@@ -19,6 +20,7 @@ pub mod lease_store;
 pub mod letters;
 pub mod load;
 pub mod lookup;
+pub mod membership;
 pub mod migrate;
 mod moment;
 pub mod observe;

@@ -23,6 +23,7 @@
 //! | lease, holder | [`lease`] |
 //! | reverse pipeline | [`reverse`] |
 //! | period, delta, snapshot, ledger | [`rollup`] |
+//! | member, group, history, change | [`membership`] |
 //! | stamp, removal, versioning | [`stamp`] |
 
 pub mod audit;
@@ -46,6 +47,7 @@ pub mod lease;
 pub mod letter;
 pub mod lint;
 pub mod lull;
+pub mod membership;
 pub mod observe;
 pub mod own_index;
 pub mod part;

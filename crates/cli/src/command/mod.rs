@@ -2,6 +2,7 @@
 
 mod abandon;
 mod ask;
+mod bookmarks;
 mod cleanup;
 mod copy;
 mod demo;
@@ -9,6 +10,7 @@ mod doctor;
 mod dry_run;
 mod errors;
 mod manual;
+mod membership;
 mod plan;
 mod recipe;
 mod recipe_new;
@@ -50,6 +52,8 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Cutover(options) => run::run(&options, Goal::Cutover, None).await,
         Command::Rollback(options) => rollback::run(&options).await,
         Command::Rollup(command) => rollup::run(&command).await,
+        Command::Membership(command) => membership::run(&command).await,
+        Command::Bookmarks(options) => bookmarks::run(&options).await,
         Command::Status(options) => status::run(&options).await,
         Command::Worker(options) => worker::run(&options).await,
         Command::Abandon(options) => abandon::run(&options).await,

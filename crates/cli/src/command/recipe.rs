@@ -15,6 +15,10 @@ pub async fn run(command: &RecipeCommand) -> anyhow::Result<ExitCode> {
             let recipe = recipe_file::load_rollup(file)?;
             println!("{}: roll-up {} is well-formed", file.recipe.display(), recipe.name);
         }
+        RecipeCommand::Check(file) if recipe_file::is_membership(file) => {
+            let recipe = recipe_file::load_membership(file)?;
+            println!("{}: membership {} is well-formed", file.recipe.display(), recipe.name);
+        }
         RecipeCommand::Check(file) => {
             let recipe = recipe_file::load(file)?;
             println!("{}: recipe {} is well-formed", file.recipe.display(), recipe.name);

@@ -86,6 +86,11 @@ impl Recipe {
         recipe
     }
 
+    /// The shipped recipe for community events, for an installation under `prefix`.
+    pub fn community_events(engine: &Engine, prefix: &Prefix) -> Recipe {
+        Recipe::invenio(engine, prefix, "community-events")
+    }
+
     /// The shipped recipe for files, for one file and an alias `items` under `prefix`.
     pub fn files(engine: &Engine, prefix: &Prefix, file: &Path) -> Recipe {
         let shipped = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../recipes/files.yaml");
@@ -101,6 +106,11 @@ impl Recipe {
     /// Puts a file beside the recipe.
     pub fn add_file(&self, name: &str, body: &Value) {
         std::fs::write(self.folder.path().join(name), body.to_string()).unwrap();
+    }
+
+    /// Where a file beside the recipe is.
+    pub fn beside(&self, name: &str) -> String {
+        self.folder.path().join(name).to_string_lossy().into_owned()
     }
 
     /// Puts a file beside the recipe, whatever is in it.
@@ -159,6 +169,11 @@ impl Recipe {
         segue
     }
 
+    /// `segue membership VERB RECIPE … --json`, to its end, with this exit code; what it prints.
+    pub fn membership(&self, verb: &str, more: &[&str], code: i32) -> Value {
+        self.of_kind("membership", verb, more).args(["--json"]).run().expect(code).json()
+    }
+
     /// `segue rollup VERB RECIPE …`, to its end, with this exit code; what it prints.
     pub fn rollup(&self, verb: &str, more: &[&str], code: i32) -> Value {
         let ended = self.rollup_command(verb, more).args(["--json"]).run().expect(code);
@@ -167,8 +182,13 @@ impl Recipe {
 
     /// `segue rollup VERB RECIPE …`.
     pub fn rollup_command(&self, verb: &str, more: &[&str]) -> Segue {
+        self.of_kind("rollup", verb, more)
+    }
+
+    /// `segue KIND VERB RECIPE …`, for recipes of a kind of their own.
+    pub fn of_kind(&self, kind: &str, verb: &str, more: &[&str]) -> Segue {
         let mut segue = Segue::new(env!("CARGO_BIN_EXE_segue"))
-            .args(["rollup", verb])
+            .args([kind, verb])
             .args([self.file.as_os_str()])
             .args(more)
             .cluster(&self.url)

@@ -11,6 +11,7 @@
 //! | place in a document | [`Path`] |
 //! | step of the pipeline | [`Step`] |
 //! | recipe of a roll-up | [`RollupRecipe`] |
+//! | recipe of membership | [`MembershipRecipe`] |
 
 mod cluster;
 mod cursor;
@@ -21,6 +22,7 @@ mod expand;
 mod files;
 mod json;
 mod limits;
+mod membership;
 mod name;
 mod node;
 mod path;
@@ -29,6 +31,7 @@ mod read_entities;
 mod read_files;
 mod read_flat;
 mod read_keys;
+mod read_membership;
 mod read_rollup;
 mod read_step;
 mod read_values;
@@ -54,6 +57,10 @@ pub use error::{Error, ErrorKind, nearest};
 pub use files::{ColumnType, Duplicates, EmptyCell, FileFormat, FileId, FilesSpec, SwapSpec};
 pub use json::Json;
 pub use limits::{DocsPerSecond, Limits};
+pub use membership::{
+    ChangeKeys, EventFields, EventSpec, MemberSource, MembershipLimits, MembershipRecipe,
+    MembershipSpec, TemplateSpec,
+};
 pub use name::{Captures, NameError, NamePattern, NameTemplate};
 pub use path::{Path, PathError, Segment};
 pub use rollup::{

@@ -13,7 +13,7 @@ use super::{
     Limits, NameError, NamePattern, NameTemplate, Recipe, Source, SourceSpec, TargetSpec,
     VerifySpec, Versions, Writers,
 };
-use super::{read_files, read_rollup};
+use super::{read_files, read_membership, read_rollup};
 
 type Vars = BTreeMap<String, String>;
 
@@ -39,6 +39,7 @@ pub(super) fn recipe(
     let mut root = node::read(text)?;
     root.expand(env)?;
     read_rollup::refuse(&root)?;
+    read_membership::refuse(&root)?;
     let mut fields = Fields::open(root, "the recipe", &SECTIONS)?;
     language(&fields.need("segue")?)?;
     let named = fields.need("name")?;

@@ -4,7 +4,7 @@ use std::path::{Path as FilePath, PathBuf};
 use serde_json::{Value, json};
 
 use super::super::tests::{parse, with, with_steps};
-use super::super::{CutoverSpec, Limits, RollupRecipe};
+use super::super::{CutoverSpec, Limits, MembershipRecipe, RollupRecipe};
 use super::schema;
 
 /// No key and no word of the language, and near to none.
@@ -54,8 +54,15 @@ fn shipped_recipes_and_examples_are_accepted() {
     assert!(files.len() >= 2, "{files:?}");
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
-        // A roll-up has a schema of its own.
-        if !RollupRecipe::is_meant(&text) {
+        // A roll-up has a schema of its own, and membership the reader alone.
+        if MembershipRecipe::is_meant(&text) {
+            let read = MembershipRecipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None);
+            assert!(
+                read.is_ok(),
+                "{read:?}
+{text}"
+            );
+        } else if !RollupRecipe::is_meant(&text) {
             assert_eq!(objections(&text), None, "{}", file.display());
         }
     }
