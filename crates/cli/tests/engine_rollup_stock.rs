@@ -30,6 +30,11 @@ fn all(engine: &Engine, pattern: &str) -> BTreeMap<(String, String), Value> {
 fn counted(engine: &Engine, prefix: &Prefix, kind: &str) -> BTreeMap<(String, String), Value> {
     let mut found: BTreeMap<(String, String), Vec<Value>> = BTreeMap::new();
     for event in all(engine, &prefix.name(&format!("events-stats-{kind}"))).into_values() {
+        // As the application counts.
+        let left_out = if kind == "record-view" { "via_api" } else { "is_robot" };
+        if event[left_out] == true {
+            continue;
+        }
         let day = event["timestamp"].as_str().unwrap()[..10].to_owned();
         let id = event["unique_id"].as_str().unwrap().to_owned();
         found.entry((day, id)).or_default().push(event);
@@ -43,7 +48,6 @@ fn counted(engine: &Engine, prefix: &Prefix, kind: &str) -> BTreeMap<(String, St
             "timestamp": format!("{day}T00:00:00"), "unique_id": id, "count": events.len(),
             "unique_count": sessions.len(), "recid": last["recid"],
             "parent_recid": last["parent_recid"], "via_api": last["via_api"],
-            "updated_timestamp": format!("{day}T23:59:59"),
         });
         if kind == "file-download" {
             let volume: u64 = events.iter().map(|event| event["size"].as_u64().unwrap()).sum();
@@ -60,7 +64,12 @@ fn counted(engine: &Engine, prefix: &Prefix, kind: &str) -> BTreeMap<(String, St
 
 fn assert_counted(engine: &Engine, prefix: &Prefix) {
     for kind in ["record-view", "file-download"] {
-        let there = all(engine, &prefix.name(&format!("stats-{kind}-*")));
+        let mut there = all(engine, &prefix.name(&format!("stats-{kind}-*")));
+        for document in there.values_mut() {
+            // When it was written, and the mark of who did.
+            let written = document.as_object_mut().unwrap().remove("updated_timestamp").unwrap();
+            assert!(written.as_str().unwrap().ends_with('Z'), "{written}");
+        }
         assert_eq!(there, counted(engine, prefix, kind), "{kind}");
     }
 }
@@ -79,11 +88,23 @@ fn months<'e>(engine: &'e Engine, prefix: &Prefix) -> [Events<'e>; 2] {
     }
     let by_machine = json!({
         "timestamp": "2025-06-30T23:59:59", "recid": "r1", "parent_recid": "p-r1",
-        "unique_id": "ui_r1", "unique_session_id": "s0", "visitor_id": "v0", "via_api": true,
-        "updated_timestamp": "2025-06-30T23:59:59"
+        "unique_id": "ui_r1", "unique_session_id": "s0", "visitor_id": "v0", "via_api": false,
+        "is_robot": true, "updated_timestamp": "2025-06-30T23:59:59"
     });
-    let text = by_machine.to_string();
-    engine.json.write(&months[0].index("record-view"), &[("machine", text.as_str())]);
+    let mut by_api = by_machine.clone();
+    by_api["via_api"] = json!(true);
+    let by_a_robot = json!({
+        "timestamp": "2025-06-30T23:59:59", "recid": "r1", "parent_recid": "p-r1",
+        "unique_id": "ui_r1", "unique_session_id": "s0", "visitor_id": "v0", "via_api": false,
+        "is_robot": true, "size": 1_000_000, "file_id": "f", "file_key": "k", "bucket_id": "b"
+    });
+    for (kind, id, event) in [
+        ("record-view", "machine", by_machine),
+        ("record-view", "api", by_api),
+        ("file-download", "robot", by_a_robot),
+    ] {
+        engine.json.write(&months[0].index(kind), &[(id, event.to_string().as_str())]);
+    }
     months[0].refresh();
     months
 }
@@ -112,7 +133,7 @@ fn each_record_has_its_days() {
     assert_counted(&engine, &prefix);
     let machine = &all(&engine, &prefix.name("stats-record-view-2025-06"))
         [&(prefix.name("stats-record-view-2025-06"), "ui_r1-2025-06-30".to_owned())];
-    assert_eq!((&machine["via_api"], &machine["unique_count"]), (&json!(true), &json!(4)));
+    assert_eq!((&machine["via_api"], &machine["unique_count"]), (&json!(false), &json!(4)));
     assert_eq!(run()["written"], json!({ "delta": 0, "snapshot": 0 }));
 
     // A late event, one that is moved, and the only one of a day, which is deleted.
@@ -144,6 +165,49 @@ fn each_record_has_its_days() {
     engine.json.delete(&format!("/{kept}?refresh=true"));
     assert_counted(&engine, &prefix);
 
+    // So does what it counted on a day of which some events are left, and what stands beside them.
+    let copy = prefix.name("stats-record-view-2025-07-backup");
+    let of_day = |n: u64, count: u64| {
+        json!({ "timestamp": "2025-07-20T00:00:00", "unique_id": format!("ui_x{n}"), "count": count,
+                "updated_timestamp": "2025-07-20T23:10:00.123456" })
+    };
+    let index = prefix.name("stats-record-view-2025-07");
+    engine.json.put(
+        &format!("/{copy}"),
+        &json!({ "mappings": { "properties": {
+        "unique_id": { "type": "keyword" }, "timestamp": { "type": "date" } } } }),
+    );
+    for n in 0..3 {
+        let text = of_day(n, 500).to_string();
+        let id = format!("ui_x{n}-2025-07-20");
+        engine.json.write(&index, &[(id.as_str(), text.as_str())]);
+        engine.json.write(&copy, &[(id.as_str(), text.as_str())]);
+    }
+    let late = json!({
+        "timestamp": "2025-07-20T12:00:00", "recid": "x0", "parent_recid": "p", "unique_id": "ui_x0",
+        "unique_session_id": "s", "visitor_id": "v", "via_api": false, "is_robot": false,
+    });
+    for again in ["late-1", "late-2"] {
+        engine.json.write(&july.index("record-view"), &[(again, late.to_string().as_str())]);
+        let told = run();
+        assert!(told["kept"].as_array().unwrap().len() <= 1, "{told}");
+        for n in 0..3 {
+            for place in [&index, &copy] {
+                let there = engine.json.get(&format!("/{place}/_doc/ui_x{n}-2025-07-20"));
+                assert_eq!(there["_source"], of_day(n, 500), "{place}: {told}");
+            }
+        }
+    }
+    for n in 0..3 {
+        engine.json.delete(&format!("/{index}/_doc/ui_x{n}-2025-07-20?refresh=true"));
+    }
+    engine.json.delete(&format!("/{copy}"));
+    for again in ["late-1", "late-2"] {
+        engine.json.delete(&format!("/{}/_doc/{again}?refresh=true", july.index("record-view")));
+    }
+    run();
+    assert_counted(&engine, &prefix);
+
     // What somebody deletes is made again, and the events were only read.
     let lost = prefix.name("stats-file-download-2025-06/_doc/ui_r1-2025-06-30?refresh=true");
     engine.json.delete(&format!("/{lost}"));
@@ -169,6 +233,7 @@ fn a_day_may_have_more_keys_than_fit() {
         json!({
             "timestamp": "2025-06-01T12:00:00", "recid": format!("r{}", n / 2),
             "parent_recid": "p", "unique_id": format!("ui_{}", n / 2), "via_api": false,
+            "is_robot": false,
             "unique_session_id": format!("s{n}"), "visitor_id": "v"
         })
     };

@@ -62,7 +62,8 @@ impl Health {
         }
     }
 
-    async fn look(&self) -> Result<Vec<WaitingOn>, Error> {
+    /// What speaks against going on now.
+    pub(crate) async fn look(&self) -> Result<Vec<WaitingOn>, Error> {
         let looking = || "looking at the cluster's health".to_owned();
         let health = self.cluster.health().await.doing(looking)?;
         let nodes = self.cluster.node_pressure().await.doing(looking)?;

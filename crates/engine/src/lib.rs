@@ -40,6 +40,7 @@ mod scan;
 mod scratch;
 pub mod session;
 pub mod sources;
+pub mod status;
 pub mod trial;
 mod turn;
 pub mod verify;

@@ -174,6 +174,14 @@ impl Session {
         }
     }
 
+    /// Why work would be held back now, each reason in words; empty where nothing speaks against going on.
+    pub async fn waiting_on(&self) -> Vec<String> {
+        match self.0.health.look().await {
+            Ok(reasons) => reasons.iter().map(ToString::to_string).collect(),
+            Err(error) => vec![crate::error::chain(&error)],
+        }
+    }
+
     /// Where the local state of `part` lives.
     pub fn part_dir(&self, part: &IndexName) -> PathBuf {
         self.migration_dir().join(part.as_str())

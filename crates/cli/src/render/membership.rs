@@ -41,7 +41,9 @@ pub fn applied(report: &ApplyReport) -> String {
     if report.bad_lines > 0 || report.refused.count > 0 {
         let bad = report.bad_lines;
         let done = match report.done_to_line {
-            0 => "nothing was done".to_owned(),
+            0 if report.written + report.updated == 0 => "nothing was done".to_owned(),
+            0 => "some of what stands before them was done; the same changes once more do no harm"
+                .to_owned(),
             to => format!("done up to line {to}; the same changes once more do no harm"),
         };
         line(&mut text, format!("{bad} lines cannot be carried out: {done}"));

@@ -7,4 +7,5 @@ pub mod progress;
 pub mod report;
 pub mod rollback;
 pub mod rollup;
+pub mod status;
 pub mod trial;

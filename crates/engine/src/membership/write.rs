@@ -175,13 +175,18 @@ impl Membership {
     async fn ensure_index(&self, index: &str) -> Result<(), Error> {
         let making = || format!("making the index {index}");
         let alias = self.events().alias.as_ref();
-        if let Some(there) = self.ask(3).index(index).await.doing(making)? {
+        let there = self.ask(3).indices(index).await.doing(making)?;
+        if let Some(there) = there.iter().find(|there| there.name == index) {
             let Some(alias) = alias.filter(|alias| !there.aliases.contains_key(*alias)) else {
                 return Ok(());
             };
             let (index, alias) = (index.to_owned(), alias.clone());
             let add = AliasAction::Add { index, alias, props: AliasProps::default() };
             return self.ask(1).update_aliases(&[add]).await.doing(making);
+        }
+        // An alias of that name is as good: an index that was migrated has one.
+        if !there.is_empty() {
+            return Ok(());
         }
         // With all of it in the request: which template the cluster would take does not matter.
         match self.ask(1).create_index(index, &self.index_body()?).await {

@@ -3,28 +3,43 @@
 //! Keys are as many as there are things, so none are kept from run to run, and nothing is written where nothing
 //! was counted. How many documents a period has is kept: if some are missing, the period is rolled up
 //! again. A document whose key is counted no more is deleted, if the period is one that was
-//! rolled up before; what somebody else wrote of other periods stays.
+//! rolled up before, and if it is segue's own by its mark; what somebody else wrote is
+//! replaced only where it does not count more: its events may be gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use segue_cluster::{Class, DocVersion, SearchHit};
 use segue_model::recipe::Output;
 use segue_model::rollup::work::Span;
-use segue_model::rollup::{FLAT_DATE, PeriodStart, Share, Tally};
+use segue_model::rollup::{FLAT_DATE, FLAT_UPDATED, PeriodStart, Share, Tally, is_flat_ours};
 use serde_json::{Value, json};
 
 use super::Rollup;
 use super::read::Read;
-use super::report::RollupReport;
+use super::report::{Kept as Left, RollupReport};
 use super::store::{Head, Kept};
 use super::survey::Survey;
-use super::write::Writer;
+use super::write::{Writer, index_of};
 use crate::error::{Doing, Error};
+use crate::moment;
 
 /// The most shares that the keys of one period are read in.
 const MOST_SHARES: u32 = 1 << 16;
 /// Documents of one page that is looked through for what is to be deleted.
 const PAGE: usize = 5000;
+
+/// The most indices that one period's documents are looked for in.
+const INDICES: u32 = 1000;
+
+/// What became of some periods.
+#[derive(Default)]
+struct Done {
+    read: Read,
+    /// Documents that were written, by period.
+    documents: BTreeMap<PeriodStart, u64>,
+    /// Documents of somebody else that were left, by period.
+    others: BTreeMap<PeriodStart, u64>,
+}
 
 type Tallies = BTreeMap<PeriodStart, BTreeMap<String, Tally>>;
 
@@ -64,17 +79,31 @@ impl Rollup {
             let (from, to) = (span.first, spec.period.next(span.last));
             let body = json!({
                 "size": 0, "track_total_hits": false, "query": between(from, to),
-                "aggs": { "periods": { "date_histogram": {
-                    "field": FLAT_DATE, "calendar_interval": spec.period.interval(),
-                    "min_doc_count": 1
-                }}}
+                "aggs": { "periods": {
+                    "date_histogram": {
+                        "field": FLAT_DATE, "calendar_interval": spec.period.interval(),
+                        "min_doc_count": 1
+                    },
+                    // A copy that somebody keeps beside them is none of them.
+                    "aggs": { "indices": { "terms": { "field": "_index", "size": INDICES } } }
+                }}
             });
             let answer = self.ask(1).search(&pattern, &body).await.doing(counting)?;
             let aggregations = answer.aggregations.unwrap_or_default();
             for bucket in aggregations["periods"]["buckets"].as_array().into_iter().flatten() {
-                let (at, count) = (bucket["key"].as_i64(), bucket["doc_count"].as_u64());
-                if let (Some(at), Some(count)) = (at, count) {
-                    *there.entry(spec.period.of(at)).or_default() += count;
+                let Some(at) = bucket["key"].as_i64().map(|at| spec.period.of(at)) else {
+                    continue;
+                };
+                let names: BTreeSet<_> = spec
+                    .sources
+                    .iter()
+                    .map(|source| index_of(&spec.delta, at, &source.name))
+                    .collect::<Result<_, _>>()?;
+                for index in bucket["indices"]["buckets"].as_array().into_iter().flatten() {
+                    let count = index["doc_count"].as_u64().unwrap_or(0);
+                    if index["key"].as_str().is_some_and(|name| names.contains(name)) {
+                        *there.entry(at).or_default() += count;
+                    }
                 }
             }
         }
@@ -102,7 +131,7 @@ impl Rollup {
         }
         let mut open = vec![(periods, 1)];
         while let Some((mut periods, of)) = open.pop() {
-            let Some((read, documents)) =
+            let Some(Done { read, documents, others }) =
                 self.flat_shares(survey, &before, &periods, of, writer).await?
             else {
                 if periods.len() > 1 {
@@ -126,6 +155,12 @@ impl Rollup {
                     *written = documents.get(at).copied().unwrap_or(0);
                 }
             }
+            for (at, count) in others {
+                let reason = format!(
+                    "{count} documents of somebody else count more than the events that there are: they stay"
+                );
+                report.kept.push(Left { period: self.label(at), reason });
+            }
             self.put_head(head).await?;
             self.settle(survey, &read, &periods).await?;
         }
@@ -141,18 +176,23 @@ impl Rollup {
         periods: &[PeriodStart],
         of: u32,
         writer: &mut Writer<'_>,
-    ) -> Result<Option<(Read, BTreeMap<PeriodStart, u64>)>, Error> {
-        let (mut read, mut documents) = (Read::default(), BTreeMap::new());
+    ) -> Result<Option<Done>, Error> {
+        let mut done = Done::default();
+        let Done { read, documents, others } = &mut done;
         for nth in 0..of {
             self.check_stop()?;
             let share = Share { nth, of };
-            if !self.read_share(survey, periods, share, &mut read).await? {
+            if !self.read_share(survey, periods, share, read).await? {
                 return Ok(None);
             }
             let tallies = std::mem::take(&mut read.tallies);
             for (number, source) in self.spec().sources.iter().enumerate() {
                 for at in periods {
-                    let put = self.flat_documents(&tallies, *at, number);
+                    let mut put = self.flat_documents(&tallies, *at, number);
+                    let stay = self.others(*at, &source.name, &mut put).await?;
+                    if stay > 0 {
+                        *others.entry(*at).or_default() += stay;
+                    }
                     *documents.entry(*at).or_default() += put.len() as u64;
                     writer.put_flat(number, *at, put).await?;
                 }
@@ -162,7 +202,42 @@ impl Rollup {
                 }
             }
         }
-        Ok(Some((read, documents)))
+        Ok(Some(done))
+    }
+
+    /// Takes out of `put` what somebody else has written with a higher count; how many these are.
+    async fn others(
+        &self,
+        at: PeriodStart,
+        source: &str,
+        put: &mut Vec<(String, String)>,
+    ) -> Result<u64, Error> {
+        let spec = self.spec();
+        let index = index_of(&spec.delta, at, source)?;
+        let metrics = spec.sources.iter().find(|of| of.name == source).map(|of| &of.metrics);
+        let Some(metric) = metrics.and_then(|metrics| metrics.first()) else { return Ok(0) };
+        let looking = || format!("looking at the documents of {index}");
+        if put.is_empty() || self.ask(3).indices(&index).await.doing(looking)?.is_empty() {
+            return Ok(0);
+        }
+        let mut stay = BTreeSet::new();
+        for some in put.chunks(PAGE / 10) {
+            let ids: Vec<_> = some.iter().map(|(id, _)| (id.as_str(), None)).collect();
+            let found = self.ask(1).get_many(&index, &ids, true).await.doing(looking)?;
+            for ((id, ours), there) in some.iter().zip(found) {
+                let Some(there) = there.as_ref().and_then(|there| there.source.as_ref()) else {
+                    continue;
+                };
+                let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+                let (ours, there) = (read(ours), read(there.get()));
+                let count = |document: &Value| document[metric.name.as_str()].as_f64();
+                if !is_flat_ours(&there) && count(&there) > count(&ours) {
+                    stay.insert(id.clone());
+                }
+            }
+        }
+        put.retain(|(id, _)| !stay.contains(id));
+        Ok(stay.len() as u64)
     }
 
     fn flat_documents(
@@ -171,8 +246,9 @@ impl Rollup {
         at: PeriodStart,
         source: usize,
     ) -> Vec<(String, String)> {
+        let now = i64::try_from(moment::now_ms()).unwrap_or(i64::MAX);
         let document = |(key, tally): (&String, &Tally)| {
-            let document = self.layout().flat(at, key, source, tally)?;
+            let document = self.layout().flat(at, key, (source, tally), now)?;
             Some((self.layout().id(at, key), document.to_string()))
         };
         tallies.get(&at).into_iter().flatten().filter_map(document).collect()
@@ -188,15 +264,15 @@ impl Rollup {
         writer: &Writer<'_>,
     ) -> Result<(), Error> {
         let spec = self.spec();
-        let pattern = spec.delta.index.wildcard_for(name);
-        let sweeping = || format!("looking at the documents of {pattern}");
-        match self.ask(1).refresh(&pattern).await {
+        let index = index_of(&spec.delta, at, name)?;
+        let sweeping = || format!("looking at the documents of {index}");
+        match self.ask(1).refresh(&index).await {
             Err(error) if error.class() == Class::NotFound => return Ok(()),
             answer => answer.doing(sweeping)?,
         }
         let key = spec.key.name.as_str();
         let mut body = json!({
-            "size": PAGE, "track_total_hits": false, "_source": [key], "seq_no_primary_term": true,
+            "size": PAGE, "track_total_hits": false, "_source": [key, FLAT_UPDATED], "seq_no_primary_term": true,
             "sort": [{ key: "asc" }], "query": between(at, spec.period.next(at))
         });
         let of_period = tallies.get(&at);
@@ -206,7 +282,7 @@ impl Rollup {
         };
         let mut gone: BTreeMap<String, Vec<(String, DocVersion)>> = BTreeMap::new();
         loop {
-            let page = self.ask(1).search(&pattern, &body).await.doing(sweeping)?;
+            let page = self.ask(1).search(&index, &body).await.doing(sweeping)?;
             for hit in &page.hits {
                 let Some((key, seen)) = seen(hit, key) else { continue };
                 let is_ours = share.has_text(&key) && hit.id == self.layout().id(at, &key);
@@ -236,6 +312,10 @@ fn between(from: PeriodStart, to: PeriodStart) -> Value {
 /// The key of a document, and the state in which it was seen.
 fn seen(hit: &SearchHit, key: &str) -> Option<(String, DocVersion)> {
     let document: Value = serde_json::from_str(hit.source.as_ref()?.get()).ok()?;
+    // What bears no mark is somebody else's.
+    if !is_flat_ours(&document) {
+        return None;
+    }
     let version = DocVersion { seq_no: hit.seq_no?, primary_term: hit.primary_term? };
     Some((document[key].as_str()?.to_owned(), version))
 }

@@ -105,7 +105,10 @@ impl Rollup {
             return Err(Error::Recipe(format!("{label} has not come yet: nothing was done")));
         }
         let gone = survey.gone.iter().filter_map(|ledger| ledger.rolled.keys().next().copied());
-        let known = survey.first().into_iter().chain(head.keys.values().copied()).chain(gone);
+        // Of a flat roll-up the first day may be left without any event.
+        let flat = head.flat.keys().next().copied();
+        let known = survey.first().into_iter().chain(head.keys.values().copied());
+        let known = known.chain(gone).chain(flat);
         let Some(first) = self.spec().start.or(known.min()).filter(|first| *first <= last) else {
             return Ok(None);
         };

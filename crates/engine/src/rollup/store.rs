@@ -107,8 +107,10 @@ impl Rollup {
         if stored.body.fingerprint == fresh.fingerprint {
             return Ok(Kept { value: stored.body, mark });
         }
-        let generation = stored.body.generation;
-        Ok(Kept { value: Head { generation, ..fresh }, mark })
+        // Which periods have documents of ours stays true, whatever they are to hold now.
+        let Head { generation, flat, .. } = stored.body;
+        let flat = flat.into_keys().map(|at| (at, 0)).collect();
+        Ok(Kept { value: Head { generation, flat, ..fresh }, mark })
     }
 
     pub(super) async fn put_head(&self, head: &mut Kept<Head>) -> Result<(), Error> {

@@ -248,7 +248,8 @@ impl Rollup {
         generated: Value,
     ) -> Result<(), Error> {
         let making = || format!("making the index {index}");
-        if self.ask(3).index(index).await.doing(making)?.is_some() {
+        // An alias of that name is as good: an index that was migrated has one.
+        if !self.ask(3).indices(index).await.doing(making)?.is_empty() {
             return Ok(());
         }
         let body = match &output.template {
@@ -279,7 +280,8 @@ impl Rollup {
     /// Makes an index of bookmarks unless it is there.
     pub(super) async fn ensure_bookmarks(&self, index: &str) -> Result<(), Error> {
         let making = || format!("making the index {index}");
-        if self.ask(3).index(index).await.doing(making)?.is_some() {
+        // An alias of that name is as good: an index that was migrated has one.
+        if !self.ask(3).indices(index).await.doing(making)?.is_empty() {
             return Ok(());
         }
         let body = json!({ "mappings": { "properties": {
@@ -294,7 +296,7 @@ impl Rollup {
     }
 }
 
-fn index_of(output: &Output, at: PeriodStart, source: &str) -> Result<String, Error> {
+pub(super) fn index_of(output: &Output, at: PeriodStart, source: &str) -> Result<String, Error> {
     let names = at.names().map(|(name, value)| (name.to_owned(), value)).into();
     output.index.render(&names, source).map_err(|error| Error::Recipe(error.to_string()))
 }

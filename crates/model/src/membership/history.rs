@@ -74,7 +74,12 @@ impl History {
     /// stands there already, by whomever it was written, is not written again, so that the same changes
     /// once more add nothing. `now` is when it is written, milliseconds since 1970.
     pub fn change(&mut self, wanted: Kind, at: &Instant, now: i64) -> Vec<Written> {
+        let alone = |(ms, _, kind): &(i64, i64, Kind)| *ms == at.ms() && *kind == Kind::Removed;
         let new = match (self.at(at.ms()), wanted) {
+            // The joining that the leaving stands for was refused, or its writer died before it.
+            (Some(Kind::Removed), Kind::Removed) if self.events.first().is_some_and(alone) => {
+                vec![(Kind::Added, at.second_before())]
+            }
             (Some(Kind::Added), Kind::Added) | (Some(Kind::Removed), Kind::Removed) => Vec::new(),
             (None, Kind::Removed) => {
                 vec![(Kind::Added, at.second_before()), (Kind::Removed, at.clone())]

@@ -23,8 +23,18 @@ pub struct OddDelta {
 /// The field that says which period a document of a flat roll-up is about.
 pub const FLAT_DATE: &str = "timestamp";
 
+/// The field that says when such a document was written.
+pub const FLAT_UPDATED: &str = "updated_timestamp";
+
+/// Whether a document of a flat roll-up was written by segue: an application that makes the same ones writes
+/// the time of its clock without a zone.
+#[must_use]
+pub fn is_flat_ours(document: &Value) -> bool {
+    document[FLAT_UPDATED].as_str().is_some_and(|written| written.ends_with('Z'))
+}
+
 /// Writes and reads the documents of one recipe. What it writes is a function of recipe, period, key and
-/// numbers: no clock, so that the same documents give the same bytes.
+/// numbers, and of flat roll-ups of the time it is told: no clock, so that the same documents give the same bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout<'s>(pub &'s RollupSpec);
 
@@ -77,14 +87,22 @@ impl Layout<'_> {
         snapshot
     }
 
-    /// What a period has of one source, where there is anything: the document of a flat roll-up.
+    /// What a period has of one source, where there is anything: the document of a flat roll-up. `now` is when it
+    /// is written, in milliseconds since 1970; its `Z` is the mark by which segue knows the document as its own
+    /// ([`is_flat_ours`]).
     #[must_use]
-    pub fn flat(self, at: PeriodStart, key: &str, source: usize, tally: &Tally) -> Option<Value> {
+    pub fn flat(
+        self,
+        at: PeriodStart,
+        key: &str,
+        (source, tally): (usize, &Tally),
+        now: i64,
+    ) -> Option<Value> {
         let copied = tally.copied.get(source)?.as_ref()?;
         let mut document = json!({
             self.0.key.name.as_str(): key,
             FLAT_DATE: iso(at.0),
-            "updated_timestamp": self.0.period.last_second(at),
+            FLAT_UPDATED: format!("{}Z", iso(now)),
         });
         for (number, metric) in self.0.sources.get(source)?.metrics.iter().enumerate() {
             let amount = tally.totals.get(source).and_then(|row| row.get(number));

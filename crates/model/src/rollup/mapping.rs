@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::document::FLAT_DATE;
+use super::document::{FLAT_DATE, FLAT_UPDATED};
 use super::shape::{Place, Shape};
 use crate::recipe::{Dimension, Metric, RollupSpec};
 
@@ -45,7 +45,7 @@ pub fn mapping(spec: &RollupSpec, snapshots: bool) -> Value {
 pub fn flat_mapping(spec: &RollupSpec, source: usize) -> Value {
     let date = json!({ "type": "date", "format": "strict_date_optional_time" });
     let mut properties = Map::new();
-    for name in [FLAT_DATE, "updated_timestamp"] {
+    for name in [FLAT_DATE, FLAT_UPDATED] {
         properties.insert(name.to_owned(), date.clone());
     }
     properties.insert(spec.key.name.clone(), json!({ "type": "keyword" }));

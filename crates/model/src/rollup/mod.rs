@@ -32,7 +32,7 @@ mod tests;
 
 pub use amount::Amount;
 pub use coverage::{Coverage, Gap};
-pub use document::{FLAT_DATE, Layout, OddDelta};
+pub use document::{FLAT_DATE, FLAT_UPDATED, Layout, OddDelta, is_flat_ours};
 pub use fold::{Fold, OddDocument, Share};
 pub use ledger::{Ledger, Look, ShardMark};
 pub use mapping::{flat_mapping, mapping};

@@ -170,14 +170,14 @@ fn a_flat_document_says_what_the_latest_says() {
     fold.add(0, 9, &json!({ "title": "of nothing" })).unwrap();
     let tallies = fold.finish();
     let (at, keys) = tallies.iter().next().unwrap();
-    let document = Layout(&spec).flat(*at, "i", 0, &keys["i"]);
+    let document = Layout(&spec).flat(*at, "i", (0, &keys["i"]), 0);
     let expected = json!({
         "item": "i", "n": 3, "title": "new", "timestamp": "1970-01-01T00:00:00",
         "updated_timestamp": "1970-01-01T23:59:59"
     });
     assert_eq!((document, keys.len()), (Some(expected), 1));
     assert_eq!(
-        Layout(&spec).flat(*at, "i", 1, &keys["i"]),
+        Layout(&spec).flat(*at, "i", (1, &keys["i"]), 0),
         None,
         "of the other source there is nothing"
     );
@@ -195,7 +195,7 @@ fn shares_have_each_key_once_and_whole() {
         }
         for (at, keys) in fold.finish() {
             found.extend(keys.iter().filter_map(|(key, tally)| {
-                Layout(&spec).flat(at, key, 0, tally).map(|document| document["n"].clone())
+                Layout(&spec).flat(at, key, (0, tally), 0).map(|document| document["n"].clone())
             }));
         }
     }
