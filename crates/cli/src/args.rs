@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::render::report::ReportShape;
+
 /// Changes live OpenSearch and Elasticsearch indices while readers and writers keep working.
 #[derive(Debug, Parser)]
 #[command(name = "segue", version, about, max_term_width = 100)]
@@ -241,6 +243,9 @@ pub struct RunOptions {
     /// Write the report, as JSON, to this file too.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// The report's shape.
+    #[arg(long, value_name = "SHAPE", value_enum, default_value_t, requires = "report")]
+    pub report_shape: ReportShape,
 }
 
 #[derive(Debug, Args)]

@@ -283,7 +283,7 @@ async fn work(
         run.session.listener().note(run.source(), report.outcome.clone());
         report.enrichment = enrich::reported(&run).await;
         report.error = ended.as_ref().map(|e| PartError { code: e.code(), message: chain(e) });
-        report.phase = run.state.phase.to_string();
+        report.phase = run.state.phase.clone();
         return (report, ended.map(|error| error.ending()));
     }
     let worked = match &pinned {
@@ -310,7 +310,7 @@ async fn work(
             Some(error.ending())
         }
     };
-    report.phase = run.state.phase.to_string();
+    report.phase = run.state.phase.clone();
     report.verification = verified;
     report.cutover = run.state.cutover.as_ref().and_then(|cutover| cutover.window);
     let open = first_open(&run.session, run.source(), &run.state, 20).await;
@@ -335,7 +335,7 @@ fn blank(planned: &PlannedPart, state: &PartState) -> PartReport {
         source: planned.source.clone(),
         target: planned.target.clone(),
         captures: planned.captures.clone(),
-        phase: state.phase.to_string(),
+        phase: state.phase.clone(),
         outcome: String::new(),
         error: None,
         balance: Balance::default(),

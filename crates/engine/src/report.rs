@@ -6,7 +6,8 @@ use std::time::Duration;
 use segue_model::balance::Balance;
 use segue_model::id::{IndexName, MigrationName};
 use segue_model::journal::{CutoverWindow, VerifySummary};
-use serde::Serialize;
+use segue_model::phase::Phase;
+use serde::{Serialize, Serializer};
 
 use crate::enrich::Progress;
 use crate::pass::DeadLetter;
@@ -51,8 +52,9 @@ pub struct PartReport {
     pub target: IndexName,
     /// What the source pattern captured (event type, month, …).
     pub captures: BTreeMap<String, String>,
-    /// Where it stands.
-    pub phase: String,
+    /// Where it stands; serialized in words.
+    #[serde(serialize_with = "in_words")]
+    pub phase: Phase,
     /// What this run did with it, in one sentence.
     pub outcome: String,
     /// Why it stopped, if it did.
@@ -83,6 +85,10 @@ pub struct PartError {
     pub code: &'static str,
     /// What happened, with its causes.
     pub message: String,
+}
+
+fn in_words<S: Serializer>(phase: &Phase, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(phase)
 }
 
 impl PartReport {

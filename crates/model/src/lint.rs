@@ -114,7 +114,9 @@ pub(crate) fn lint(
     versions::lint_preserving(recipe, notes);
     merging::lint_recipe(recipe, notes);
     cluster::lint_room(seen, parts, notes);
-    if parts.is_empty() || parts.iter().any(|part| !part.is_skipped()) {
+    let nothing_is_wrong = parts.is_empty() && near::may_be_empty(recipe);
+    let is_active = parts.is_empty() || parts.iter().any(|part| !part.is_skipped());
+    if is_active && !nothing_is_wrong {
         pipeline::lint_lookups(recipe, seen, notes);
     }
     if parts.iter().any(|part| !part.is_skipped()) {

@@ -11,6 +11,7 @@ use super::run as run_recipe;
 use crate::args::{ConnectOptions, CopyOptions, PlanOptions, RecipeFile, RunOptions};
 use crate::exit::Usage;
 use crate::recipe_file::user_state;
+use crate::render::report::ReportShape;
 
 /// Copies and compares.
 pub async fn run(options: &CopyOptions) -> anyhow::Result<ExitCode> {
@@ -27,7 +28,8 @@ pub async fn run(options: &CopyOptions) -> anyhow::Result<ExitCode> {
 pub fn run_options(recipe: PathBuf, yes: bool, json: bool) -> RunOptions {
     let file = RecipeFile { recipe, set: Vec::new() };
     let plan = PlanOptions { file, only: Vec::new(), json };
-    RunOptions { plan, max_batches: None, at_most: None, yes, report: None }
+    let report_shape = ReportShape::default();
+    RunOptions { plan, max_batches: None, at_most: None, yes, report: None, report_shape }
 }
 
 /// Where the recipe of a copy lies.

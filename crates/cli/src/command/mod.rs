@@ -1,6 +1,7 @@
 //! One file per verb.
 
 mod abandon;
+mod account;
 mod ask;
 mod bookmarks;
 mod cleanup;

@@ -2,6 +2,7 @@
 
 pub mod dry_run;
 pub mod errors;
+pub mod invenio;
 pub mod membership;
 pub mod progress;
 pub mod report;

@@ -4,6 +4,16 @@ use std::fmt::Write;
 
 use segue_engine::report::{PartReport, Report};
 
+/// How the report in a file looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReportShape {
+    /// segue's own: docs/reference/report.md.
+    #[default]
+    Segue,
+    /// As the InvenioRDM statistics extension reports its migration of usage events.
+    Invenio,
+}
+
 /// The report for people.
 pub fn text(report: &Report) -> String {
     let mut out = String::new();
@@ -30,7 +40,7 @@ pub fn parts(count: usize) -> String {
 
 fn part_text(out: &mut String, part: &PartReport) -> std::fmt::Result {
     writeln!(out, "{} -> {}", part.source, part.target)?;
-    writeln!(out, "    {}", stand(&part.phase, &part.outcome))?;
+    writeln!(out, "    {}", stand(&part.phase.to_string(), &part.outcome))?;
     if let Some(error) = &part.error {
         writeln!(out, "    error[{}]: {}", error.code, error.message)?;
     }

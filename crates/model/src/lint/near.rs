@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Note;
+use super::{Note, Severity};
 use crate::id::IndexName;
 use crate::observe::Observation;
 use crate::recipe::Recipe;
@@ -23,7 +23,17 @@ pub(super) fn nothing_matches(recipe: &Recipe, seen: &Observation) -> Note {
             near.join(", ")
         )
     };
-    Note::whole("SEG-P121", what, &hint)
+    let note = Note::whole("SEG-P121", what, &hint);
+    if may_be_empty(recipe) {
+        let what = format!("{}; source.may_be_empty: there is nothing to do", note.what);
+        return Note { what, ..note }.graded(Severity::Note);
+    }
+    note
+}
+
+/// Whether the recipe says that there may be no source at all.
+pub(super) fn may_be_empty(recipe: &Recipe) -> bool {
+    recipe.source.indices().is_some_and(|source| source.may_be_empty)
 }
 
 /// The names most like the wildcard.

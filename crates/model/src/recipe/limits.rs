@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Documents per bulk request at most. Default 1000.
     pub batch_docs: u32,
+    /// Bulk requests that a run sends before it stops, to be resumed. Default none.
+    pub max_batches: Option<u64>,
     /// Bytes per bulk request at most. Default 5 MiB.
     pub batch_bytes: u64,
     /// Batches of one part in flight at once. Default 4.
@@ -45,6 +47,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             batch_docs: 1000,
+            max_batches: None,
             batch_bytes: 5 * 1024 * 1024,
             lanes: 4,
             parts: 2,

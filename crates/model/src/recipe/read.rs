@@ -195,7 +195,8 @@ fn tls(node: Node) -> Result<TlsRef, Fault> {
 }
 
 fn source(node: Node, vars: &Vars) -> Result<SourceSpec, Fault> {
-    let mut fields = Fields::open(node, "`source`", &["index", "match", "done_if_mapped"])?;
+    let mut fields =
+        Fields::open(node, "`source`", &["index", "match", "done_if_mapped", "may_be_empty"])?;
     let index = fields.need("index")?;
     let at = index.at;
     let text = cursor::text(index, "`index`")?;
@@ -232,7 +233,13 @@ fn source(node: Node, vars: &Vars) -> Result<SourceSpec, Fault> {
     }
     let done = fields.take("done_if_mapped");
     let done = done.map(|node| cursor::paths(node, "`done_if_mapped`", Lists::Refused));
-    Ok(SourceSpec { index: pattern, done_if_mapped: done.transpose()?.unwrap_or_default() })
+    let empty = fields.take("may_be_empty");
+    let empty = empty.map(|node| cursor::boolean(&node, "`may_be_empty`")).transpose()?;
+    Ok(SourceSpec {
+        index: pattern,
+        done_if_mapped: done.transpose()?.unwrap_or_default(),
+        may_be_empty: empty.unwrap_or(false),
+    })
 }
 
 /// A text whose holes are variables.
@@ -451,8 +458,9 @@ fn after_switch(node: Node) -> Result<AfterSwitch, Fault> {
     cursor::choice(node, "`after_switch`", &words)
 }
 
-const LIMITS: [&str; 12] = [
+const LIMITS: [&str; 13] = [
     "batch_docs",
+    "max_batches",
     "batch_bytes",
     "lanes",
     "parts",
@@ -509,10 +517,23 @@ fn limits(node: Node) -> Result<Limits, Fault> {
     if let Some(node) = fields.take("disk_percent") {
         limits.disk_percent = Some(cursor::percent(&node, "`disk_percent`")?);
     }
+    if let Some(node) = fields.take("max_batches") {
+        limits.max_batches = batches(node)?;
+    }
     if let Some(node) = fields.take("docs_per_second") {
         limits.docs_per_second = speed(node)?;
     }
     Ok(limits)
+}
+
+fn batches(node: Node) -> Result<Option<u64>, Fault> {
+    if matches!(&node.value, node::Value::Text(_)) {
+        return cursor::choice(node, "`max_batches`", &[("all", None)]);
+    }
+    if matches!(&node.value, node::Value::Filled(text) if text == "all") {
+        return Ok(None);
+    }
+    cursor::number(&node, "`max_batches`", 1..=u64::MAX).map(Some)
 }
 
 fn speed(node: Node) -> Result<DocsPerSecond, Fault> {

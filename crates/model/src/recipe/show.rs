@@ -106,6 +106,7 @@ fn limits(limits: &Limits) -> Value {
     };
     json!({
         "batch_docs": limits.batch_docs,
+        "max_batches": limits.max_batches.map_or_else(|| json!("all"), |most| json!(most)),
         "batch_bytes": format!("{}b", limits.batch_bytes),
         "lanes": limits.lanes,
         "parts": limits.parts,

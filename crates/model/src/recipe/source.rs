@@ -52,6 +52,8 @@ pub struct SourceSpec {
     /// Fields that the target's shape has and the old one hasn't. A source whose mapping already
     /// has all of them needs no migration. Empty: not asked.
     pub done_if_mapped: Vec<Path>,
+    /// Whether it is no mistake if there is no such index at all: then there is nothing to do.
+    pub may_be_empty: bool,
 }
 
 /// What the source indices become.

@@ -362,6 +362,20 @@ fn names_that_come_near_are_listed_when_nothing_matches() {
 }
 
 #[test]
+fn no_source_at_all_is_no_mistake_where_the_recipe_says_so() {
+    let mut seen = clean();
+    seen.candidates.clear();
+    let text = RECIPE.replace("  done_if_mapped", "  may_be_empty: true\n  done_if_mapped");
+    let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();
+    // Nor is a lookup that nothing would be looked up in.
+    seen.others.clear();
+    let plan = Plan::make(&recipe, &seen);
+    assert_eq!(codes(&plan), ["SEG-P121"]);
+    assert_eq!(plan.errors().count(), 0, "{plan}");
+    assert!(plan.parts.is_empty());
+}
+
+#[test]
 fn a_lookup_that_differs_from_part_to_part_is_refused() {
     let text = RECIPE.replace("index: records", "index: 'records-{month}'");
     let recipe = Recipe::parse(&text, "r.yaml", &BTreeMap::new(), &|_| None).unwrap();

@@ -77,6 +77,13 @@ pub(super) fn indices() -> Value {
                     "A source whose mapping has all of these fields needs no migration and is skipped.",
                 ),
             ),
+            (
+                "may_be_empty",
+                boolean(
+                    "Where no index matches, there is nothing to do, and nothing wrong.",
+                    false,
+                ),
+            ),
         ],
     )
 }
@@ -372,6 +379,7 @@ pub(super) fn limits() -> Value {
         &[],
         [
             ("batch_docs", count("Documents in a bulk request at most.", 1..=100_000, Some(1000))),
+            ("max_batches", steps::batches()),
             ("batch_bytes", size),
             ("lanes", count("Windows of one part in flight at once.", 1..=64, Some(4))),
             ("parts", count("Parts worked on at once.", 1..=64, Some(2))),

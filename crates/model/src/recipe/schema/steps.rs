@@ -403,6 +403,15 @@ pub(super) fn id() -> Value {
 }
 
 /// Speed: no bound, or documents a second.
+pub(super) fn batches() -> Value {
+    let mut schema = one_of(
+        "Bulk requests that `run`, `verify` and `cutover` send before they stop with exit code 5; a later run goes on from there.",
+        [json!({ "enum": ["all"] }), integer(1..=u64::MAX), env()],
+    );
+    schema["default"] = json!("all");
+    schema
+}
+
 pub(super) fn speed() -> Value {
     let mut schema = one_of(
         "Most documents a second written, over all parts; `auto` sets no bound.",

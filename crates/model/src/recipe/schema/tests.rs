@@ -101,7 +101,7 @@ pipeline:
   - truncate: { a: "${N}" }
   - filter: { drop_if: { field: "${P}", exists: "${T}" }, reason: "${R}" }
 cutover: { mode: "${M}", writers: "${W}", max_pause: "${D}", after_switch: "${S}", enrich_for: "${D}", max_dead_letters: "${N}" }
-limits: { lanes: "${N}", batch_bytes: "${B}", heap_percent: "${H}", docs_per_second: "${S}", health_wait: "${D}" }
+limits: { lanes: "${N}", batch_bytes: "${B}", heap_percent: "${H}", docs_per_second: "${S}", max_batches: "${N}", health_wait: "${D}" }
 "#;
     assert_eq!(objections(text), None);
 }
@@ -213,6 +213,10 @@ fn choices() -> Vec<(&'static str, String)> {
         (
             "/properties/limits/properties/docs_per_second",
             with(&format!("limits: {{ docs_per_second: {STRANGER} }}")),
+        ),
+        (
+            "/properties/limits/properties/max_batches",
+            with(&format!("limits: {{ max_batches: {STRANGER} }}")),
         ),
         (
             "/else/properties/target/properties/versions",

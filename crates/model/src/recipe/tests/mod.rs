@@ -53,11 +53,11 @@ cluster:
   url: https://h:9200/
   auth: { basic: { user: u, password: { env: PW } } }
   tls: { verify: false, ca: ca.pem }
-source: { index: "a-{m}", match: { m: '\d+' }, done_if_mapped: [x.y] }
+source: { index: "a-{m}", match: { m: '\d+' }, done_if_mapped: [x.y], may_be_empty: true }
 target: { index: "{source}-v2", template: "t/{m}.json", settings: { number_of_replicas: 0, a: { b: [1.5, ~] } } }
 verify: { counts: exact, required: [a, b.c], content: none }
 cutover: { mode: block, start: manual, alias: "r-{m}", quiet_for: 2s, after_switch: target_accepts_both, max_pause: 250ms, max_dead_letters: 7 }
-limits: { batch_docs: 1, batch_bytes: 64kb, lanes: 2, parts: 3, retries: 0, retry_delay: 1s, max_memory_percent: 50,
+limits: { batch_docs: 1, max_batches: 9, batch_bytes: 64kb, lanes: 2, parts: 3, retries: 0, retry_delay: 1s, max_memory_percent: 50,
   heap_percent: 60, disk_percent: 70, health_wait: 2h, lease_ttl: 10s, docs_per_second: 500 }
 "#,
     )
@@ -67,6 +67,7 @@ limits: { batch_docs: 1, batch_bytes: 64kb, lanes: 2, parts: 3, retries: 0, retr
     assert_eq!(recipe.cluster.auth, AuthRef::Basic { user: "u".to_owned(), password });
     assert_eq!(recipe.cluster.tls, TlsRef { verify: false, ca: Some("ca.pem".to_owned()) });
     assert_eq!(recipe.source.indices().unwrap().done_if_mapped, [Path::parse("x.y").unwrap()]);
+    assert!(recipe.source.indices().unwrap().may_be_empty);
     let settings = serde_json::Value::Object(recipe.target.settings.clone());
     assert_eq!(settings.to_string(), r#"{"a":{"b":[1.5,null]},"number_of_replicas":0}"#);
     assert_eq!(recipe.verify.required.len(), 2);
@@ -78,6 +79,7 @@ limits: { batch_docs: 1, batch_bytes: 64kb, lanes: 2, parts: 3, retries: 0, retr
     assert_eq!(recipe.cutover.after_switch, Some(AfterSwitch::TargetAcceptsBoth));
     let expected = Limits {
         batch_docs: 1,
+        max_batches: Some(9),
         batch_bytes: 65_536,
         lanes: 2,
         parts: 3,
