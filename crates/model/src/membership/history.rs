@@ -170,6 +170,20 @@ mod tests {
         }
     }
 
+    /// Of the two events that a leaving without history becomes, the first may have been refused.
+    #[test]
+    fn a_leaving_that_stands_alone_is_completed_when_it_is_said_again() {
+        let eleven = at("11:00:00");
+        let mut history = History::default();
+        history.note(Removed, eleven.ms(), 0);
+        let new = history.change(Removed, &eleven, 1);
+        let new: Vec<_> = new.iter().map(|new| (new.kind, new.at.as_str())).collect();
+        assert_eq!(new, [(Added, "2024-01-01T10:59:59")]);
+        assert!(history.change(Removed, &eleven, 2).is_empty());
+        // Said of another time, it is a leaving after a leaving.
+        assert!(history.change(Removed, &at("12:00:00"), 3).is_empty());
+    }
+
     #[test]
     fn of_one_instant_the_later_written_counts() {
         let ten = at("10:00:00").ms();

@@ -173,7 +173,7 @@ fn a_flat_document_says_what_the_latest_says() {
     let document = Layout(&spec).flat(*at, "i", (0, &keys["i"]), 0);
     let expected = json!({
         "item": "i", "n": 3, "title": "new", "timestamp": "1970-01-01T00:00:00",
-        "updated_timestamp": "1970-01-01T23:59:59"
+        "updated_timestamp": "1970-01-01T00:00:00Z"
     });
     assert_eq!((document, keys.len()), (Some(expected), 1));
     assert_eq!(
