@@ -63,4 +63,5 @@ pub mod rollup;
 pub mod sample;
 pub mod selection;
 pub mod stamp;
+mod value;
 pub mod version;

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{Deletion, Instant, day_of_publication};
-use crate::recipe::{MemberSource, Path, Segment};
+use crate::recipe::{MemberSource, Path};
+use crate::value::{self, values};
 
 /// What a document says of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,14 +48,14 @@ impl Member {
         let since = Instant::parse(&text)
             .ok_or_else(|| MemberFault::NoDate { field: source.since.dotted(), text })?;
         let mut groups: Vec<String> = source.all.iter().cloned().collect();
-        for group in values(document, &source.groups).into_iter().filter_map(text_of) {
+        for group in values(document, &source.groups).into_iter().filter_map(value::text) {
             if !groups.contains(&group) {
                 groups.push(group);
             }
         }
         let first = |path: &Option<Path>| {
             let path = path.as_ref()?;
-            values(document, path).into_iter().find_map(text_of)
+            values(document, path).into_iter().find_map(value::text)
         };
         let published = first(&source.published).and_then(|text| day_of_publication(&text));
         let deleted = first(&source.deleted).is_some_and(|flag| flag == "true");
@@ -70,40 +71,10 @@ impl Member {
 
 fn one(document: &Value, path: &Path) -> Result<String, MemberFault> {
     match values(document, path).as_slice() {
-        [value] => text_of(value).filter(|text| !text.is_empty()),
+        [one] => value::text(one).filter(|text| !text.is_empty()),
         _ => None,
     }
     .ok_or_else(|| MemberFault::NoText(path.dotted()))
-}
-
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-/// Every value at `path`; lists on the way and at its end are gone into.
-fn values<'v>(document: &'v Value, path: &Path) -> Vec<&'v Value> {
-    let mut found = Vec::new();
-    descend(document, path.segments(), &mut found);
-    found
-}
-
-fn descend<'v>(value: &'v Value, rest: &[Segment], found: &mut Vec<&'v Value>) {
-    match (value, rest.split_first()) {
-        (Value::Null, _) => {}
-        (Value::Array(items), _) => items.iter().for_each(|item| descend(item, rest, found)),
-        (value, None) => found.push(value),
-        (Value::Object(members), Some((name, rest))) => {
-            if let Some(value) = members.get(&name.name) {
-                descend(value, rest, found);
-            }
-        }
-        _ => {}
-    }
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::amount::Amount;
 use super::period::PeriodStart;
 use super::tally::{Group, Label, Tally};
-use super::value::{text, values};
 use crate::recipe::{Dimension, Metric, NamedMetric, Path, RollupSource, RollupSpec, When};
+use crate::value::{text, values};
 
 /// What a key takes, in distinct values.
 const KEY: usize = 20;

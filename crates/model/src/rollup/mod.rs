@@ -24,7 +24,6 @@ mod period;
 mod shape;
 mod tally;
 mod turn;
-mod value;
 pub mod work;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::recipe::{Path, Segment};
 
 /// Every value at `path`, in the order of the document. Lists on the way and at the end are gone into,
 /// whether or not the path says `[]`; null and absent are nothing.
-pub(super) fn values<'v>(document: &'v Value, path: &Path) -> Vec<&'v Value> {
+pub(crate) fn values<'v>(document: &'v Value, path: &Path) -> Vec<&'v Value> {
     let mut found = Vec::new();
     descend(document, path.segments(), &mut found);
     found
@@ -27,7 +27,7 @@ fn descend<'v>(value: &'v Value, rest: &[Segment], found: &mut Vec<&'v Value>) {
 }
 
 /// The text by which a value is told from others; none for what has members.
-pub(super) fn text(value: &Value) -> Option<String> {
+pub(crate) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
