@@ -134,7 +134,10 @@ fn five_thousand_records_in_batches_of_five_thousand_are_all_enriched() {
     let volume = Volume { events: 6000, records: 5000, months: 1 };
     let site = Installation::new(&engine, &prefix, 7, volume).redirected();
     let recipe = Recipe::usage_events(&engine, &prefix);
-    recipe.change("batch_docs: 1000", "batch_docs: 5000");
+    recipe.change(
+        "batch_docs: \"${STATS_DASHBOARD_REINDEXING_BATCH_SIZE:-1000}\"",
+        "batch_docs: 5000",
+    );
     let report = recipe.run(0);
     assert_eq!(report["totals"]["balanced"], true);
     site.assert_sound();

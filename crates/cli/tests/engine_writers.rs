@@ -17,7 +17,10 @@ fn kills_while_others_write_lose_nothing_that_was_acknowledged() {
     let site =
         Installation::new(&engine, &prefix, 11, Volume { events: 8000, records: 40, months: 2 });
     let recipe = Recipe::usage_events(&engine, &prefix);
-    recipe.change("batch_docs: 1000", "batch_docs: 250");
+    recipe.change(
+        "batch_docs: \"${STATS_DASHBOARD_REINDEXING_BATCH_SIZE:-1000}\"",
+        "batch_docs: 250",
+    );
     recipe.change("mode: redirect\n  writers: index_only", "mode: block");
     let writing = site.start_writing(2);
     let mut killed = 0;

@@ -71,8 +71,15 @@ async fn shards_count_operations() {
         let none = cluster.shard_stats(&s.name("none")).await.unwrap_err();
         assert_eq!(none.class(), Class::NotFound, "{none}");
         let two = s.index("b", 1).await.0;
-        let both = cluster.shard_stats(&format!("{index},{two}")).await.unwrap_err();
-        assert_eq!(both.class(), Class::Malformed, "{both}");
+        let both = cluster.shard_stats(&format!("{two},{index}")).await.unwrap();
+        let of: Vec<_> =
+            both.primaries.iter().map(|p| (p.shard, p.index.as_str(), p.in_index)).collect();
+        assert_eq!(of, [(0, two.as_str(), 0), (1, index.as_str(), 0), (2, index.as_str(), 1)]);
+        assert!(both.uuid.ends_with(&format!(",{}", full.uuid)), "{}", both.uuid);
+        assert_eq!(cluster.primary_terms(&format!("{two},{index}")).await.unwrap(), [1, 1, 1]);
+        // Of a list each has to be an index of its own.
+        let odd = cluster.shard_stats(&format!("{two},{alias}")).await.unwrap_err();
+        assert_eq!(odd.class(), Class::Malformed, "{odd}");
     })
     .await;
 }
