@@ -30,7 +30,7 @@ const DOCUMENTS: usize = 200;
 /// A document that nobody touches, and the value by which it is searched for.
 const STILL: u64 = 4_711_000;
 /// Of so many moments at which a process could be killed one is tried; `SEGUE_KILL_TABLE=all` tries all.
-const STRIDE: usize = 4;
+const STRIDE: usize = 8;
 /// Rows at work at a time: most of a row's time is spent waiting for the lease of who was killed.
 const LANES: usize = 3;
 

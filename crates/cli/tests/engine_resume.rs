@@ -178,9 +178,9 @@ fn a_run_for_some_time_ends_and_the_next_goes_on() {
         make_index(&engine, &prefix.name(day), 1, 3000);
     }
     let recipe = Recipe::new(&engine, &prefix, RECIPE);
-    recipe.change("batch_docs: 500", "batch_docs: 100, docs_per_second: 1500");
+    recipe.change("batch_docs: 500", "batch_docs: 100, docs_per_second: 500");
     let begun = std::time::Instant::now();
-    let some = recipe.run_with(&["--only", "n=2..3", "--for", "1s"], 5);
+    let some = recipe.run_with(&["--only", "n=2..3", "--for", "4s"], 5);
     assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
     assert_eq!(some["parts"].as_array().unwrap().len(), 2, "{some}");
     assert_eq!(some["totals"]["balanced"], true);
@@ -189,7 +189,7 @@ fn a_run_for_some_time_ends_and_the_next_goes_on() {
     for day in ["day-1", "day-2", "day-3"] {
         assert_untouched(&engine, &prefix.name(day));
     }
-    recipe.change(", docs_per_second: 1500", "");
+    recipe.change(", docs_per_second: 500", "");
     let rest = recipe.run_with(&["--only", "n=2..3", "--for", "10m"], 0);
     assert_eq!(rest["totals"]["written"], 6000, "what was carried is not carried again");
     for day in ["day-2", "day-3"] {
